@@ -1,0 +1,442 @@
+//! Moves through a report's text once, from front to back, in bounded memory.
+
+use std::io::{self, ErrorKind, Read};
+use std::sync::Arc;
+
+use super::block::{BLOCK_BYTES, BlockPool, Records};
+use super::skeleton::Skeleton;
+use super::structure::{Brackets, STEP, StringState};
+use crate::error::ReadError;
+
+/// Largest record read: some hundred times a request with a long prompt, and still a quarter of
+/// the memory that reading may take.
+const MAX_RECORD_BYTES: usize = 32 << 20;
+
+/// A position in a report's text.
+pub(crate) struct Cursor<'a> {
+    input: &'a mut dyn Read,
+    pool: &'a BlockPool,
+    block: Arc<Vec<u8>>,
+    position: usize,
+    /// Offset of `block` in the text.
+    base: u64,
+    ended: bool,
+    /// The input ended where its compression did not.
+    cut: bool,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(input: &'a mut dyn Read, pool: &'a BlockPool) -> Self {
+        Self {
+            input,
+            pool,
+            block: Arc::default(),
+            position: 0,
+            base: 0,
+            ended: false,
+            cut: false,
+        }
+    }
+
+    /// Offset of the next byte in the text.
+    pub(crate) fn offset(&self) -> u64 {
+        self.base + self.position as u64
+    }
+
+    /// The next byte that is not white space, without taking it; `None` at the end.
+    pub(crate) fn peek(&mut self) -> Result<Option<u8>, ReadError> {
+        loop {
+            let rest = self.block.get(self.position..).unwrap_or_default();
+            if let Some(index) = rest.iter().position(|byte| !is_blank(*byte)) {
+                self.position += index;
+                return Ok(rest.get(index).copied());
+            }
+            self.position = self.block.len();
+            if !self.fill(self.position)? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Skips a UTF-8 byte order mark at the very front.
+    pub(crate) fn skip_byte_order_mark(&mut self) -> Result<(), ReadError> {
+        self.fill(0)?;
+        if self.block.starts_with(b"\xEF\xBB\xBF") {
+            self.position = 3;
+        }
+        Ok(())
+    }
+
+    /// Takes `byte`, or fails.
+    pub(crate) fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), ReadError> {
+        if self.peek()? == Some(byte) {
+            self.position += 1;
+            return Ok(());
+        }
+        Err(self.unexpected(expected))
+    }
+
+    /// Takes `byte` if it is next.
+    pub(crate) fn take(&mut self, byte: u8) -> Result<bool, ReadError> {
+        let found = self.peek()? == Some(byte);
+        self.position += usize::from(found);
+        Ok(found)
+    }
+
+    /// Nothing but white space may follow.
+    pub(crate) fn expect_end(&mut self) -> Result<(), ReadError> {
+        match self.peek()? {
+            None if self.cut => Err(self.truncated("the compressed stream")),
+            None => Ok(()),
+            Some(_) => Err(self.unexpected("the end of the file")),
+        }
+    }
+
+    /// The next token is not what the grammar wants.
+    pub(crate) fn unexpected(&self, expected: &'static str) -> ReadError {
+        let Some(&byte) = self.block.get(self.position) else {
+            return self.truncated(expected);
+        };
+        let found = if byte.is_ascii_graphic() {
+            format!("`{}`", char::from(byte))
+        } else {
+            format!("byte 0x{byte:02x}")
+        };
+        ReadError::Syntax { byte: self.offset(), expected, found }
+    }
+
+    /// The text ends here, but the report does not.
+    pub(crate) fn truncated(&self, inside: &str) -> ReadError {
+        ReadError::Truncated {
+            byte: self.base + self.block.len() as u64,
+            inside: inside.to_owned(),
+        }
+    }
+
+    /// Takes a member's key and its colon; returns the key's JSON text, quotes included.
+    pub(crate) fn key(&mut self) -> Result<Vec<u8>, ReadError> {
+        if self.peek()? != Some(b'"') {
+            return Err(self.unexpected("a key"));
+        }
+        let mut key = Skeleton::default();
+        self.string(&mut key)?;
+        self.expect(b':', "`:`")?;
+        Ok(key.into_raw())
+    }
+
+    /// Takes one value and copies its text.
+    pub(crate) fn value(&mut self, copy: &mut Skeleton) -> Result<(), ReadError> {
+        let first = self.peek()?;
+        copy.piece(self.offset());
+        match first {
+            None => Err(self.truncated("a member")),
+            Some(b'{' | b'[') => self.container(copy),
+            Some(b'"') => self.string(copy),
+            Some(_) => self.scalar(copy),
+        }
+    }
+
+    fn container(&mut self, copy: &mut Skeleton) -> Result<(), ReadError> {
+        let mut state = StringState::default();
+        let mut depth = 0;
+        loop {
+            let rest = self.block.get(self.position..).unwrap_or_default();
+            let (used, closed) = end_of_container(rest, self.ended, &mut state, &mut depth);
+            copy.push(rest.get(..used).unwrap_or_default())?;
+            self.position += used;
+            if closed {
+                return Ok(());
+            }
+            if !self.fill(self.position)? && self.position == self.block.len() {
+                return Err(self.truncated("an object or a list"));
+            }
+        }
+    }
+
+    fn string(&mut self, copy: &mut Skeleton) -> Result<(), ReadError> {
+        copy.push(b"\"")?;
+        self.position += 1;
+        let mut escaped = false;
+        loop {
+            let rest = self.block.get(self.position..).unwrap_or_default();
+            let end = if escaped { Some(0) } else { memchr::memchr2(b'"', b'\\', rest) };
+            let Some(end) = end.filter(|end| *end < rest.len()) else {
+                copy.push(rest)?;
+                self.position = self.block.len();
+                if !self.fill(self.position)? {
+                    return Err(self.truncated("a string"));
+                }
+                continue;
+            };
+            copy.push(rest.get(..=end).unwrap_or_default())?;
+            let closing = !escaped && rest.get(end) == Some(&b'"');
+            escaped = !escaped && rest.get(end) == Some(&b'\\');
+            self.position += end + 1;
+            if closing {
+                return Ok(());
+            }
+        }
+    }
+
+    fn scalar(&mut self, copy: &mut Skeleton) -> Result<(), ReadError> {
+        let start = self.offset();
+        loop {
+            let rest = self.block.get(self.position..).unwrap_or_default();
+            let length = rest.iter().position(|byte| ends_scalar(*byte));
+            copy.push(rest.get(..length.unwrap_or(rest.len())).unwrap_or_default())?;
+            self.position += length.unwrap_or(rest.len());
+            if length.is_some() {
+                break;
+            }
+            if !self.fill(self.position)? {
+                return Err(self.truncated("a number or a literal"));
+            }
+        }
+        if self.offset() == start { Err(self.unexpected("a value")) } else { Ok(()) }
+    }
+
+    /// Takes the rest of a list whose `[` is taken, and hands out its elements, all objects, a
+    /// block at a time.
+    pub(crate) fn records(
+        &mut self,
+        emit: &mut dyn FnMut(Records) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        let mut list = ListScan { scanned: self.position, ..ListScan::at(self.position) };
+        loop {
+            let found = list.scan(&self.block, self.ended, self.base);
+            if !list.ranges.is_empty() {
+                let ranges = std::mem::take(&mut list.ranges);
+                let first_index = list.count - ranges.len() as u64;
+                let block = Arc::clone(&self.block);
+                emit(Records { block, base: self.base, ranges, first_index })?;
+            }
+            if let Some(end) = found? {
+                self.position = end;
+                return Ok(());
+            }
+            let keep = list.start.unwrap_or(list.gap);
+            if self.block.len() - keep > MAX_RECORD_BYTES {
+                let (byte, limit) = (self.base + keep as u64, MAX_RECORD_BYTES >> 20);
+                return Err(ReadError::TooLarge { what: "a record", byte, limit });
+            }
+            let grown = self.fill(keep)?;
+            list.moved(keep);
+            if !grown && list.scanned >= self.block.len() {
+                return Err(self.truncated("a list of requests"));
+            }
+        }
+    }
+
+    /// Reads on, keeping the block's bytes from `keep` on. False if the input has ended.
+    fn fill(&mut self, keep: usize) -> Result<bool, ReadError> {
+        let kept = self.block.get(keep..).unwrap_or_default();
+        let want = BLOCK_BYTES.max(kept.len());
+        let mut next = self.pool.take(kept.len() + want);
+        next.extend_from_slice(kept);
+        let before = next.len();
+        if !self.ended {
+            match Read::take(&mut self.input, want as u64).read_to_end(&mut next) {
+                Ok(count) => self.ended = count < want,
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                    (self.ended, self.cut) = (true, true);
+                }
+                Err(error) => return Err(read_error(error)),
+            }
+        }
+        let grown = next.len() > before;
+        self.base += keep as u64;
+        self.position = 0;
+        self.pool.give(std::mem::replace(&mut self.block, Arc::new(next)));
+        Ok(grown)
+    }
+}
+
+/// The inputs below wrap their own [`ReadError`]s to pass through [`Read`].
+fn read_error(error: io::Error) -> ReadError {
+    error.downcast::<ReadError>().unwrap_or_else(ReadError::Io)
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+fn ends_scalar(byte: u8) -> bool {
+    is_blank(byte) || matches!(byte, b',' | b':' | b'{' | b'}' | b'[' | b']' | b'"')
+}
+
+/// The step at `from`; the last one of an ended text is padded with blanks.
+fn step_at(text: &[u8], from: usize, ended: bool) -> Option<([u8; STEP], usize)> {
+    let rest = text.get(from..).unwrap_or_default();
+    if let Some((step, _)) = rest.split_first_chunk::<STEP>() {
+        return Some((*step, STEP));
+    }
+    if !ended || rest.is_empty() {
+        return None;
+    }
+    let mut step = [b' '; STEP];
+    step.iter_mut().zip(rest).for_each(|(padded, byte)| *padded = *byte);
+    Some((step, rest.len()))
+}
+
+/// Looks for the end of a container that starts `text` (or goes on in it). Returns the bytes
+/// that belong to it, and whether it ends with them.
+fn end_of_container(
+    text: &[u8],
+    ended: bool,
+    state: &mut StringState,
+    depth: &mut u64,
+) -> (usize, bool) {
+    let mut used = 0;
+    while let Some((step, length)) = step_at(text, used, ended) {
+        let brackets = state.brackets(&step);
+        let closes = u64::from(brackets.close.count_ones());
+        if *depth > closes {
+            *depth = *depth + u64::from(brackets.open.count_ones()) - closes;
+        } else {
+            for (bit, opens) in bits(brackets) {
+                *depth = if opens { *depth + 1 } else { depth.saturating_sub(1) };
+                if *depth == 0 {
+                    return (used + bit + 1, true);
+                }
+            }
+        }
+        used += length;
+    }
+    (used, false)
+}
+
+/// The brackets of a step in order: position, and whether it opens.
+fn bits(brackets: Brackets) -> impl Iterator<Item = (usize, bool)> {
+    let mut left = brackets.open | brackets.close;
+    std::iter::from_fn(move || {
+        if left == 0 {
+            return None;
+        }
+        let bit = left.trailing_zeros() as usize;
+        left &= left - 1;
+        Some((bit, brackets.open >> bit & 1 == 1))
+    })
+}
+
+/// The scan of one list of records. Offsets are in the current block.
+#[derive(Default)]
+struct ListScan {
+    state: StringState,
+    /// 0 between records.
+    depth: u64,
+    /// Up to where brackets were looked for.
+    scanned: usize,
+    /// Start of the record that is open.
+    start: Option<usize>,
+    /// End of the last record, or of the list's `[`.
+    gap: usize,
+    ranges: Vec<std::ops::Range<usize>>,
+    /// Whole records found so far in the list.
+    count: u64,
+}
+
+impl ListScan {
+    fn at(gap: usize) -> Self {
+        Self { gap, ..Self::default() }
+    }
+
+    /// Looks through the block from where the last call stopped. Returns the offset after the
+    /// list's `]`, or `None` if it is not in this block.
+    fn scan(&mut self, block: &[u8], ended: bool, base: u64) -> Result<Option<usize>, ReadError> {
+        while let Some((step, length)) = step_at(block, self.scanned, ended) {
+            let at = self.scanned;
+            let brackets = self.state.brackets(&step);
+            let closes = u64::from(brackets.close.count_ones());
+            self.scanned += length;
+            if self.depth > closes {
+                self.depth = self.depth + u64::from(brackets.open.count_ones()) - closes;
+                continue;
+            }
+            for (bit, opens) in bits(brackets) {
+                if let Some(end) = self.bracket(block, at + bit, opens, base)? {
+                    return Ok(Some(end));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn bracket(
+        &mut self,
+        block: &[u8],
+        index: usize,
+        opens: bool,
+        base: u64,
+    ) -> Result<Option<usize>, ReadError> {
+        match (opens, self.depth) {
+            (true, 0) => {
+                let wanted = if self.count == 0 { Gap::First } else { Gap::Between };
+                self.check_gap(block, index, wanted, base)?;
+                self.start = Some(index);
+                self.depth = 1;
+            }
+            (true, _) => self.depth += 1,
+            (false, 0) => {
+                self.check_gap(block, index, Gap::Last, base)?;
+                return Ok(Some(index + 1));
+            }
+            (false, 1) => {
+                self.depth = 0;
+                self.count += 1;
+                self.gap = index + 1;
+                let start = self.start.take().unwrap_or(index);
+                self.ranges.push(start..self.gap);
+            }
+            (false, _) => self.depth -= 1,
+        }
+        Ok(None)
+    }
+
+    /// What stands between two records must be one comma and blanks; and the bracket after it
+    /// must be the right one.
+    fn check_gap(
+        &self,
+        block: &[u8],
+        index: usize,
+        wanted: Gap,
+        base: u64,
+    ) -> Result<(), ReadError> {
+        let mut commas = 0;
+        for (offset, &byte) in block.iter().enumerate().take(index).skip(self.gap) {
+            match byte {
+                b',' if commas == 0 && wanted == Gap::Between => commas = 1,
+                byte if is_blank(byte) => {}
+                byte => return Err(stray(base + offset as u64, byte, wanted)),
+            }
+        }
+        let byte = block.get(index).copied().unwrap_or_default();
+        let fits = byte == if wanted == Gap::Last { b']' } else { b'{' };
+        if fits && (commas == 1) == (wanted == Gap::Between) {
+            return Ok(());
+        }
+        Err(stray(base + index as u64, byte, wanted))
+    }
+
+    /// The block now begins at what was `keep`.
+    fn moved(&mut self, keep: usize) {
+        self.scanned -= keep;
+        self.gap = self.gap.saturating_sub(keep);
+        self.start = self.start.map(|start| start - keep);
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gap {
+    First,
+    Between,
+    Last,
+}
+
+fn stray(byte: u64, found: u8, wanted: Gap) -> ReadError {
+    let expected = match wanted {
+        Gap::First => "a record (an object) or the end of the list",
+        Gap::Between => "`,` and a record (an object)",
+        Gap::Last => "`,` and a record (an object), or the end of the list",
+    };
+    ReadError::Syntax { byte, expected, found: format!("`{}`", found.escape_ascii()) }
+}

@@ -1,0 +1,154 @@
+//! Finds brackets in JSON text, 64 bytes at a step, without looking at what is between them.
+//!
+//! This is the one loop that sees every byte of a report on the reading thread, so it decides
+//! nothing: whether the text between two brackets is valid JSON is the typed parser's to tell.
+
+use wide::u8x16;
+
+/// Bytes looked at in one step.
+pub(super) const STEP: usize = 64;
+
+/// Bit `i` is set where byte `i` of the step is a bracket outside any string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Brackets {
+    /// `{` and `[`
+    pub(super) open: u64,
+    /// `}` and `]`
+    pub(super) close: u64,
+}
+
+/// What one step must know of the steps before it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct StringState {
+    /// 1 if the step's first byte is escaped by a backslash before it.
+    escaped: u64,
+    /// All ones if the step begins inside a string.
+    inside: u64,
+}
+
+impl StringState {
+    /// Brackets of the next step.
+    #[inline]
+    pub(super) fn brackets(&mut self, step: &[u8; STEP]) -> Brackets {
+        let masks = Masks::of(step);
+        let escaped = self.escaped(masks.backslash);
+        let string = prefix_xor(masks.quote & !escaped) ^ self.inside;
+        self.inside = 0u64.wrapping_sub(string >> 63);
+        Brackets { open: masks.open & !string, close: masks.close & !string }
+    }
+
+    /// Bits of the bytes that a backslash escapes: those after an odd number of backslashes.
+    #[inline]
+    fn escaped(&mut self, backslash: u64) -> u64 {
+        if backslash == 0 {
+            return std::mem::take(&mut self.escaped);
+        }
+        // A run of backslashes that begins at an even (odd) bit ends its escaping pattern at an
+        // even (odd) bit; subtracting the run's starts from the alternating pattern lets the
+        // borrow walk each run once, whatever its length.
+        const ODD_BITS: u64 = 0xAAAA_AAAA_AAAA_AAAA;
+        let starts = backslash & !self.escaped;
+        let pattern = ((starts << 1) | ODD_BITS).wrapping_sub(starts) ^ ODD_BITS;
+        let escaped = pattern ^ (backslash | self.escaped);
+        self.escaped = (pattern & backslash) >> 63;
+        escaped
+    }
+}
+
+/// Where the bytes that matter are in a step.
+struct Masks {
+    backslash: u64,
+    quote: u64,
+    open: u64,
+    close: u64,
+}
+
+impl Masks {
+    #[inline]
+    fn of(step: &[u8; STEP]) -> Self {
+        let mut masks = Self { backslash: 0, quote: 0, open: 0, close: 0 };
+        // `[` and `{`, like `]` and `}`, differ in this bit alone.
+        let fold = u8x16::splat(0x20);
+        for (lane, bytes) in step.as_chunks::<16>().0.iter().enumerate() {
+            let bytes = u8x16::new(*bytes);
+            let folded = bytes | fold;
+            let bits = |lanes: u8x16| u64::from(lanes.to_bitmask()) << (lane * 16);
+            masks.backslash |= bits(bytes.simd_eq(u8x16::splat(b'\\')));
+            masks.quote |= bits(bytes.simd_eq(u8x16::splat(b'"')));
+            masks.open |= bits(folded.simd_eq(u8x16::splat(b'{')));
+            masks.close |= bits(folded.simd_eq(u8x16::splat(b'}')));
+        }
+        masks
+    }
+}
+
+/// Bit `i` is the parity of bits `0..=i`: set from each opening quote up to its closing one.
+#[inline]
+fn prefix_xor(mut bits: u64) -> u64 {
+    for shift in [1, 2, 4, 8, 16, 32] {
+        bits ^= bits << shift;
+    }
+    bits
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The same, a byte at a time.
+    fn plain(text: &[u8]) -> Vec<(usize, bool)> {
+        let (mut inside, mut escaped, mut found) = (false, false, Vec::new());
+        for (index, &byte) in text.iter().enumerate() {
+            let was_escaped = std::mem::take(&mut escaped);
+            match byte {
+                b'\\' if !was_escaped => escaped = true,
+                b'"' if !was_escaped => inside = !inside,
+                b'{' | b'[' if !inside => found.push((index, true)),
+                b'}' | b']' if !inside => found.push((index, false)),
+                _ => {}
+            }
+        }
+        found
+    }
+
+    fn stepped(text: &[u8]) -> Vec<(usize, bool)> {
+        let (mut state, mut found) = (StringState::default(), Vec::new());
+        for (index, chunk) in text.chunks(STEP).enumerate() {
+            let mut step = [b' '; STEP];
+            step[..chunk.len()].copy_from_slice(chunk);
+            let brackets = state.brackets(&step);
+            for bit in 0..STEP {
+                if brackets.open >> bit & 1 == 1 {
+                    found.push((index * STEP + bit, true));
+                }
+                if brackets.close >> bit & 1 == 1 {
+                    found.push((index * STEP + bit, false));
+                }
+            }
+        }
+        found
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn agrees_with_the_plain_scan(
+            text in prop::collection::vec(prop::sample::select(br#"\\\\""{}[]:, a5"#.to_vec()), 0..400)
+        ) {
+            prop_assert_eq!(stepped(&text), plain(&text));
+        }
+    }
+
+    #[test]
+    fn a_backslash_run_across_a_step_keeps_its_parity() {
+        for run in 0..5 {
+            for lead in 60..68 {
+                let text = format!("{}\"{}\"{{}}\"}}", " ".repeat(lead), "\\".repeat(run));
+                assert_eq!(stepped(text.as_bytes()), plain(text.as_bytes()), "{text}");
+            }
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Where a report comes from, and how its JSON text is got out of it.
+//!
+//! Compression and YAML end here: what leaves this module is JSON text that can be read from
+//! the front as often as needed. The kind of a file is told from its first bytes, never from
+//! its name.
+
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, ErrorKind, Read, Seek};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_saphyr::options::NonFiniteFloatPolicy;
+
+use crate::error::ReadError;
+
+/// What an input that cannot be read twice may take of memory before it goes to a file.
+const SPILL_BYTES: usize = 8 << 20;
+
+/// Buffer before a decompressor.
+const COMPRESSED_BUFFER_BYTES: usize = 128 << 10;
+
+/// A saved report.
+pub enum Source {
+    /// A file: plain, gzip or zstd; JSON or YAML.
+    Path(PathBuf),
+    /// Anything that can be read once, standard input for example. Its content is kept in a
+    /// temporary file while it is being read, if it is not small.
+    Reader(Box<dyn Read + Send>),
+}
+
+impl Source {
+    /// A file.
+    pub fn path(path: impl AsRef<Path>) -> Self {
+        Self::Path(path.as_ref().to_path_buf())
+    }
+
+    /// Anything that can be read once.
+    pub fn reader(reader: impl Read + Send + 'static) -> Self {
+        Self::Reader(Box::new(reader))
+    }
+}
+
+/// How far reading has come: bytes of the source, before decompression.
+pub type Progress = Arc<AtomicU64>;
+
+/// An open source.
+pub(crate) struct Input {
+    bytes: Bytes,
+    compression: Compression,
+    progress: Progress,
+    is_json: bool,
+}
+
+/// The source's own bytes; each can go back to its front.
+enum Bytes {
+    File(File),
+    Spool(Box<tempfile::SpooledTempFile>),
+    Text(Vec<u8>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compression {
+    None,
+    Gzip,
+    Zstd,
+}
+
+impl Input {
+    pub(crate) fn open(source: Source, progress: Progress) -> Result<Self, ReadError> {
+        let mut bytes = match source {
+            Source::Path(path) => {
+                let file = File::open(path).map_err(ReadError::Io)?;
+                let kind = file.metadata().map_err(ReadError::Io)?;
+                if kind.is_dir() {
+                    return Err(ReadError::Io(ErrorKind::IsADirectory.into()));
+                }
+                if kind.is_file() { Bytes::File(file) } else { spool(file)? }
+            }
+            Source::Reader(reader) => spool(reader)?,
+        };
+        let compression = detect_compression(&mut bytes)?;
+        let mut input = Self { bytes, compression, progress, is_json: true };
+        if !input.starts_as_json()? {
+            input.transcode_yaml()?;
+        }
+        Ok(input)
+    }
+
+    /// Whether byte offsets in the text mean anything to the user.
+    pub(crate) fn is_json(&self) -> bool {
+        self.is_json
+    }
+
+    /// The text, from its front.
+    pub(crate) fn text(&mut self) -> Result<Box<dyn Read + Send + '_>, ReadError> {
+        self.progress.store(0, Ordering::Relaxed);
+        let progress = Arc::clone(&self.progress);
+        let raw: Box<dyn Read + Send + '_> = match &mut self.bytes {
+            Bytes::File(file) => {
+                file.rewind().map_err(ReadError::Io)?;
+                Box::new(&*file)
+            }
+            Bytes::Spool(spool) => {
+                spool.rewind().map_err(ReadError::Spill)?;
+                Box::new(spool)
+            }
+            Bytes::Text(text) => return Ok(Box::new(Cursor::new(text.as_slice()))),
+        };
+        let counted = Counted { inner: raw, progress };
+        Ok(match self.compression {
+            Compression::None => Box::new(counted),
+            Compression::Gzip => {
+                let buffered = BufReader::with_capacity(COMPRESSED_BUFFER_BYTES, counted);
+                let decoder = flate2::bufread::MultiGzDecoder::new(buffered);
+                Box::new(Decompressed { inner: decoder, format: "gzip", byte: 0 })
+            }
+            Compression::Zstd => {
+                let buffered = BufReader::with_capacity(COMPRESSED_BUFFER_BYTES, counted);
+                let decoder = zstd::Decoder::with_buffer(buffered).map_err(ReadError::Io)?;
+                Box::new(Decompressed { inner: decoder, format: "zstd", byte: 0 })
+            }
+        })
+    }
+
+    /// A first non-blank `{` or `[` means JSON, with no second guess. So does nothing at all:
+    /// the reader will say that it is empty.
+    fn starts_as_json(&mut self) -> Result<bool, ReadError> {
+        let mut text = BufReader::new(self.text()?);
+        let mut first = [0];
+        let mut skipped = 0u64;
+        loop {
+            match text.read(&mut first) {
+                Ok(0) => return Ok(true),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                // The reader meets the same and tells it with its place.
+                Err(_) => return Ok(true),
+            }
+            let in_byte_order_mark = skipped < 3 && matches!(first[0], 0xEF | 0xBB | 0xBF);
+            if !in_byte_order_mark && !first[0].is_ascii_whitespace() {
+                return Ok(matches!(first[0], b'{' | b'['));
+            }
+            skipped += 1;
+        }
+    }
+
+    /// YAML is read whole and becomes JSON text. It is the same tree, so nothing else in this
+    /// crate needs to know of it.
+    fn transcode_yaml(&mut self) -> Result<(), ReadError> {
+        let mut yaml = Vec::new();
+        match self.text()?.read_to_end(&mut yaml) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                return Err(ReadError::Truncated {
+                    byte: yaml.len() as u64,
+                    inside: "the compressed stream".to_owned(),
+                });
+            }
+            Err(error) => {
+                return Err(error.downcast::<ReadError>().unwrap_or_else(ReadError::Io));
+            }
+        }
+        let yaml = std::str::from_utf8(&yaml)
+            .map_err(|error| ReadError::InvalidUtf8 { byte: error.valid_up_to() as u64 })?;
+        let tree: serde_json::Value = serde_saphyr::from_str_with_options(yaml, options(yaml))
+            .map_err(|error| ReadError::Yaml { message: one_line(&error.to_string()) })?;
+        if !tree.is_object() && !tree.is_array() {
+            let reason = "it is neither a JSON nor a YAML object (give GuideLLM's JSON or YAML, \
+                          not its CSV or HTML)";
+            return Err(ReadError::UnknownShape { reason: reason.to_owned() });
+        }
+        let text = serde_json::to_vec(&tree).map_err(|error| ReadError::Io(error.into()))?;
+        self.bytes = Bytes::Text(text);
+        self.compression = Compression::None;
+        self.is_json = false;
+        Ok(())
+    }
+}
+
+/// Limits grow with the text, except those on anchors: GuideLLM writes none, and a few of them
+/// can stand for more than any memory holds.
+fn options(yaml: &str) -> serde_saphyr::Options {
+    let size = yaml.len();
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_reader_input_bytes: None,
+            max_events: size,
+            max_nodes: size,
+            max_total_scalar_bytes: size,
+            max_documents: 1,
+            max_anchors: 1000,
+            max_aliases: 1000,
+        },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 100_000 },
+        strict_booleans: true,
+        underscored_numbers_as_strings: true,
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
+        with_snippet: false,
+    }
+}
+
+fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn spool(mut reader: impl Read) -> Result<Bytes, ReadError> {
+    let mut spool = tempfile::spooled_tempfile(SPILL_BYTES);
+    let mut block = vec![0; 256 << 10];
+    loop {
+        // Not `io::copy`, which would not tell the reader's failure from the disk's.
+        match reader.read(&mut block) {
+            Ok(0) => return Ok(Bytes::Spool(Box::new(spool))),
+            Ok(count) => io::Write::write_all(&mut spool, block.get(..count).unwrap_or_default())
+                .map_err(ReadError::Spill)?,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(ReadError::Io(error)),
+        }
+    }
+}
+
+fn detect_compression(bytes: &mut Bytes) -> Result<Compression, ReadError> {
+    let mut magic = Vec::with_capacity(4);
+    match bytes {
+        Bytes::File(file) => file.take(4).read_to_end(&mut magic).map_err(ReadError::Io)?,
+        Bytes::Spool(spool) => {
+            spool.rewind().map_err(ReadError::Spill)?;
+            spool.take(4).read_to_end(&mut magic).map_err(ReadError::Spill)?
+        }
+        Bytes::Text(_) => 0,
+    };
+    Ok(match magic.as_slice() {
+        [0x1F, 0x8B, ..] => Compression::Gzip,
+        [0x28, 0xB5, 0x2F, 0xFD] => Compression::Zstd,
+        _ => Compression::None,
+    })
+}
+
+/// Counts what is read of the source.
+struct Counted<R> {
+    inner: R,
+    progress: Progress,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.progress.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+/// Names the format and the place in a decompressor's failures.
+struct Decompressed<R> {
+    inner: R,
+    format: &'static str,
+    byte: u64,
+}
+
+impl<R: Read> Read for Decompressed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.inner.read(buffer) {
+            Ok(count) => {
+                self.byte += count as u64;
+                Ok(count)
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::UnexpectedEof) => Err(error),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Err(error),
+            Err(source) => Err(io::Error::other(ReadError::CorruptCompression {
+                format: self.format,
+                byte: self.byte,
+                source,
+            })),
+        }
+    }
+}
