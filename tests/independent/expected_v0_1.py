@@ -126,9 +126,9 @@ def window(benchmark: Benchmark) -> dict:
 
 
 def first_clock(benchmark: Benchmark) -> str:
-    """The earliest start; where nothing succeeded, the earliest reading of the concurrency."""
+    """The earliest clock of all: a start, or a reading of the concurrency."""
     starts = [record["start_time"] for record in benchmark.records("successful")]
-    return clock(min(starts or [each["time"] for each in benchmark.raw["concurrencies"]]))
+    return clock(min(starts + [each["time"] for each in benchmark.raw["concurrencies"]]))
 
 
 def request(benchmark: Benchmark, status: str, record: dict) -> dict:

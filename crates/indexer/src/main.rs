@@ -1,1 +1,10 @@
-fn main(){}
+//! `guidellm-indexer`: normalised documents out of GuideLLM reports.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use guidellm_indexer::cli::Cli;
+
+fn main() -> ExitCode {
+    guidellm_indexer::run(Cli::parse()).into()
+}

@@ -15,12 +15,6 @@ pub struct Place {
     pub path: String,
 }
 
-impl Place {
-    pub(crate) fn at(byte: u64) -> Self {
-        Self { byte: Some(byte), path: String::new() }
-    }
-}
-
 impl std::fmt::Display for Place {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.byte, self.path.as_str()) {

@@ -30,7 +30,13 @@ pub enum Generation {
 
 impl Generation {
     /// Every generation, oldest first.
-    pub const ALL: [Self; 5] = [Self::V0_1, Self::V0_2, Self::V0_4, Self::Schema1, Self::Schema2];
+    pub const ALL: [Self; 5] = [
+        Self::V0_1,
+        Self::V0_2,
+        Self::V0_4,
+        Self::Schema1,
+        Self::Schema2,
+    ];
 
     /// The releases that write it, as in the documents' `report_generation`.
     #[must_use]
@@ -103,9 +109,8 @@ pub(crate) fn detect(marks: &Marks, whole: bool) -> Detection {
     match marks.shape {
         Some(BenchmarkShape::Nested) => Detection::Known(Generation::V0_1),
         Some(BenchmarkShape::SelfContained) => Detection::Known(Generation::V0_2),
-        Some(BenchmarkShape::Configured) if !whole => Detection::Undecided,
+        Some(BenchmarkShape::Configured) | None if !whole => Detection::Undecided,
         Some(BenchmarkShape::Configured) if marks.args => Detection::Known(Generation::V0_4),
-        None if !whole => Detection::Undecided,
         Some(BenchmarkShape::Configured) | None => Detection::UnknownShape,
     }
 }
@@ -125,19 +130,34 @@ mod tests {
     use super::*;
 
     fn marks(shape: BenchmarkShape) -> Marks {
-        Marks { shape: Some(shape), ..Marks::default() }
+        Marks {
+            shape: Some(shape),
+            ..Marks::default()
+        }
     }
 
     #[test]
     fn the_tag_decides_before_the_shape() {
-        let tagged = Marks { version: Some("1".into()), ..marks(BenchmarkShape::SelfContained) };
-        assert_eq!(detect(&tagged, false), Detection::Known(Generation::Schema1));
+        let tagged = Marks {
+            version: Some("1".into()),
+            ..marks(BenchmarkShape::SelfContained)
+        };
+        assert_eq!(
+            detect(&tagged, false),
+            Detection::Known(Generation::Schema1)
+        );
     }
 
     #[test]
     fn an_unknown_tag_is_named() {
-        let tagged = Marks { version: Some("3".into()), ..Marks::default() };
-        assert_eq!(detect(&tagged, false), Detection::UnsupportedVersion("3".into()));
+        let tagged = Marks {
+            version: Some("3".into()),
+            ..Marks::default()
+        };
+        assert_eq!(
+            detect(&tagged, false),
+            Detection::UnsupportedVersion("3".into())
+        );
     }
 
     #[test]
@@ -150,15 +170,24 @@ mod tests {
 
     #[test]
     fn a_tag_may_still_come_until_the_report_is_whole() {
-        let configured = Marks { args: true, ..marks(BenchmarkShape::Configured) };
+        let configured = Marks {
+            args: true,
+            ..marks(BenchmarkShape::Configured)
+        };
         assert_eq!(detect(&configured, false), Detection::Undecided);
-        assert_eq!(detect(&configured, true), Detection::Known(Generation::V0_4));
+        assert_eq!(
+            detect(&configured, true),
+            Detection::Known(Generation::V0_4)
+        );
     }
 
     #[test]
     fn names_are_the_serialised_ones() {
         for generation in Generation::ALL {
-            assert_eq!(serde_json::to_value(generation).unwrap(), generation.as_str());
+            assert_eq!(
+                serde_json::to_value(generation).unwrap(),
+                generation.as_str()
+            );
         }
     }
 }

@@ -52,7 +52,16 @@ pub(crate) fn summary_id(
     benchmark_id: &str,
 ) -> Uuid {
     let sample = sample.to_string();
-    derive("summary", &[uuid, job_name, &sample, run_id.unwrap_or_default(), benchmark_id])
+    derive(
+        "summary",
+        &[
+            uuid,
+            job_name,
+            &sample,
+            run_id.unwrap_or_default(),
+            benchmark_id,
+        ],
+    )
 }
 
 /// `document_id` of a request.

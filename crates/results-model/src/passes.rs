@@ -43,19 +43,31 @@ impl Identify<'_> {
         is_json: bool,
     ) -> Result<RecordContext, ReadError> {
         let missing = |what: &str| ReadError::Value {
-            place: Place { byte: None, path: path.clone() },
+            place: Place {
+                byte: None,
+                path: path.clone(),
+            },
             message: format!("it names no {what}"),
         };
-        let strategy = facts.strategy.as_deref().ok_or_else(|| missing("strategy"))?;
+        let strategy = facts
+            .strategy
+            .as_deref()
+            .ok_or_else(|| missing("strategy"))?;
         let benchmark_id = facts.benchmark_id.as_deref().ok_or_else(|| missing("id"))?;
         let run_id = facts.run_id.as_deref();
         let uuid = Arc::clone(self.uuid.get_or_insert_with(|| {
             run_id.map_or_else(
-                || identity::run_uuid_of_benchmark(benchmark_id).to_string().into(),
+                || {
+                    identity::run_uuid_of_benchmark(benchmark_id)
+                        .to_string()
+                        .into()
+                },
                 Arc::from,
             )
         }));
-        let RunContext { job_name, sample, .. } = self.run;
+        let RunContext {
+            job_name, sample, ..
+        } = self.run;
         let summary_id = identity::summary_id(&uuid, job_name, *sample, run_id, benchmark_id);
         let job_name: Arc<str> = job_name.as_str().into();
         let origin = Origin {
@@ -74,7 +86,13 @@ impl Identify<'_> {
             salvaged: self.salvaged,
         };
         let origin = Arc::new(origin);
-        Ok(RecordContext { origin, summary_id, benchmark_timestamp, path, is_json })
+        Ok(RecordContext {
+            origin,
+            summary_id,
+            benchmark_timestamp,
+            path,
+            is_json,
+        })
     }
 }
 
@@ -93,19 +111,19 @@ pub(crate) struct FirstPass<'a> {
     pub(crate) groups: Vec<Skeleton>,
 }
 
-impl FirstPass<'_> {
-    /// The generation, if the records of the benchmark may be read as it.
-    fn generation(&self, walk: &Walk) -> Option<Generation> {
-        match detect(&walk.marks, false) {
-            Detection::Known(generation) => Some(generation),
-            Detection::Undecided => provisional(&walk.marks),
-            Detection::UnsupportedVersion(_) | Detection::UnknownShape => None,
-        }
+/// The generation, if the records of the present benchmark may be read as it.
+fn readable_as(walk: &Walk) -> Option<Generation> {
+    match detect(&walk.marks, false) {
+        Detection::Known(generation) => Some(generation),
+        Detection::Undecided => provisional(&walk.marks),
+        Detection::UnsupportedVersion(_) | Detection::UnknownShape => None,
     }
+}
 
+impl FirstPass<'_> {
     /// What the benchmark's records need, if it is all there.
     fn context(&mut self, walk: &Walk) -> Result<Option<RecordContext>, ReadError> {
-        let Some(generation) = self.generation(walk).filter(|_| self.optimistic) else {
+        let Some(generation) = readable_as(walk).filter(|_| self.optimistic) else {
             return Ok(None);
         };
         // The run takes its uuid from the first benchmark.
@@ -119,8 +137,14 @@ impl FirstPass<'_> {
             return Ok(None);
         };
         self.generation = Some(generation);
-        let mut identify = Identify { run: self.run, uuid: &mut self.uuid, salvaged: false };
-        identify.context(walk.index, &facts, timestamp, path, self.is_json).map(Some)
+        let mut identify = Identify {
+            run: self.run,
+            uuid: &mut self.uuid,
+            salvaged: false,
+        };
+        identify
+            .context(walk.index, &facts, timestamp, path, self.is_json)
+            .map(Some)
     }
 }
 
@@ -138,15 +162,27 @@ impl Events for FirstPass<'_> {
         let (Some(context), List::Requests(status)) = (&state.context, list) else {
             return Ok(());
         };
-        let Some(generation) = self.generation else { return Ok(()) };
+        let Some(generation) = self.generation else {
+            return Ok(());
+        };
         let (benchmark, context) = (walk.index, context.clone());
-        let job = Job { generation, benchmark, status, records, context };
-        if self.dispatcher.send(job) { Ok(()) } else { Err(hung_up()) }
+        let job = Job {
+            generation,
+            benchmark,
+            status,
+            records,
+            context,
+        };
+        if self.dispatcher.send(job) {
+            Ok(())
+        } else {
+            Err(hung_up())
+        }
     }
 
     fn benchmark(&mut self, walk: &Walk) -> Result<(), ReadError> {
         let group = self.groups.len();
-        let generation = self.generation(walk);
+        let generation = readable_as(walk);
         let state = state_at(&mut self.states, walk.index);
         state.group = group;
         // A benchmark without records still needs an identity.
@@ -208,10 +244,22 @@ impl Events for RecordsPass<'_> {
     fn records(&mut self, list: List, records: Records, walk: &Walk) -> Result<(), ReadError> {
         let state = self.states.get(walk.index).filter(|state| state.deferred);
         let context = state.and_then(|state| state.context.clone());
-        let (Some(context), List::Requests(status)) = (context, list) else { return Ok(()) };
+        let (Some(context), List::Requests(status)) = (context, list) else {
+            return Ok(());
+        };
         let (generation, benchmark) = (self.generation, walk.index);
-        let job = Job { generation, benchmark, status, records, context };
-        if self.dispatcher.send(job) { Ok(()) } else { Err(hung_up()) }
+        let job = Job {
+            generation,
+            benchmark,
+            status,
+            records,
+            context,
+        };
+        if self.dispatcher.send(job) {
+            Ok(())
+        } else {
+            Err(hung_up())
+        }
     }
 
     fn benchmark(&mut self, _: &Walk) -> Result<(), ReadError> {

@@ -78,7 +78,9 @@ pub(crate) fn run<T: Send, E>(
             }
         }
         drop(outcomes);
-        let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let read = reader
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         (failed.map_or(read, Err), consumed)
     })
 }
@@ -87,10 +89,20 @@ fn parse(jobs: &Mutex<Receiver<(Job, SyncSender<Outcome>)>>, pool: &BlockPool) {
     loop {
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((job, reply)) = next else { return };
-        let Job { generation, benchmark, status, records, context } = job;
+        let Job {
+            generation,
+            benchmark,
+            status,
+            records,
+            context,
+        } = job;
         let batch = normalise(generation, &records, status, &context);
         pool.give(records.block);
         // Nobody waits for it once a block before it failed.
-        drop(reply.send(batch.map(|batch| Parsed { benchmark, status, batch })));
+        drop(reply.send(batch.map(|batch| Parsed {
+            benchmark,
+            status,
+            batch,
+        })));
     }
 }

@@ -18,7 +18,10 @@ pub(crate) struct Recomputed {
 
 impl Recomputed {
     /// Counts a request in, if it is successful.
-    #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^52")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "token counts are far below 2^52"
+    )]
     pub(crate) fn push(&mut self, request: &Request) -> io::Result<()> {
         if request.status != RequestStatus::Successful {
             return Ok(());
@@ -26,22 +29,27 @@ impl Recomputed {
         let output = request.output_token_count.map(|tokens| tokens as f64);
         let prompt = request.prompt_token_count.map(|tokens| tokens as f64);
         let add = |sample: &mut WeightedSample, value: Option<f64>, weight: Option<f64>| {
-            value.zip(weight).map_or(Ok(()), |(value, weight)| sample.push(value, weight))
+            value
+                .zip(weight)
+                .map_or(Ok(()), |(value, weight)| sample.push(value, weight))
         };
         add(&mut self.time_to_first_token, request.ttft_ms, Some(1.0))?;
         let gaps = output.map(|tokens| tokens - 1.0);
         add(&mut self.inter_token_latency, request.itl_ms, gaps)?;
         add(&mut self.time_per_output_token, request.tpot_ms, output)?;
-        add(&mut self.request_latency, request.request_latency_seconds, Some(1.0))?;
+        add(
+            &mut self.request_latency,
+            request.request_latency_seconds,
+            Some(1.0),
+        )?;
         add(&mut self.prompt_token_count, prompt, Some(1.0))?;
         add(&mut self.output_token_count, output, Some(1.0))
     }
 
     /// The metrics that a request has; those over time stay absent.
     pub(crate) fn metrics(self, accumulation: Accumulation) -> io::Result<SummaryMetrics> {
-        let statistics = |sample: WeightedSample| -> io::Result<Statistics> {
-            sample.statistics(accumulation)
-        };
+        let statistics =
+            |sample: WeightedSample| -> io::Result<Statistics> { sample.statistics(accumulation) };
         Ok(SummaryMetrics {
             time_to_first_token: statistics(self.time_to_first_token)?.into(),
             inter_token_latency: statistics(self.inter_token_latency)?.into(),

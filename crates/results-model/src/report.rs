@@ -71,11 +71,16 @@ impl<'a> Report<'a> {
 
     fn threads(&self) -> usize {
         let available = std::thread::available_parallelism().map_or(2, NonZero::get);
-        self.options.threads.map_or(available.clamp(1, 4), NonZero::get)
+        self.options
+            .threads
+            .map_or(available.clamp(1, 4), NonZero::get)
     }
 
     /// Reads everything but the records; and these too, where what they need stands before them.
-    pub(crate) fn first_pass<C: Consumer>(&mut self, consumer: &mut C) -> Result<(), Interrupted<C::Error>> {
+    pub(crate) fn first_pass<C: Consumer>(
+        &mut self,
+        consumer: &mut C,
+    ) -> Result<(), Interrupted<C::Error>> {
         let (threads, is_json) = (self.threads(), self.input.is_json());
         let mut text = self.input.text()?;
         let (pool, run) = (&self.pool, self.run);
@@ -99,7 +104,14 @@ impl<'a> Report<'a> {
                     groups: Vec::new(),
                 };
                 let ended = walk.run(&mut Cursor::new(&mut text, pool), &mut pass);
-                Ok((walk, pass.states, pass.groups, pass.generation, pass.uuid, ended))
+                Ok((
+                    walk,
+                    pass.states,
+                    pass.groups,
+                    pass.generation,
+                    pass.uuid,
+                    ended,
+                ))
             },
             &mut |parsed| take(parsed, false, &mut gathered, &mut requests, consumer),
         );
@@ -135,13 +147,18 @@ impl<'a> Report<'a> {
                 let reason = "its benchmarks have neither `run_stats` (0.2-0.3), nor `config` \
                               beside the report's `args` or `metadata` (0.4 on), nor \
                               `benchmarks` inside (0.1)";
-                return Err(ReadError::UnknownShape { reason: reason.to_owned() });
+                return Err(ReadError::UnknownShape {
+                    reason: reason.to_owned(),
+                });
             }
         };
         if let Some(benchmarks) = assumed
             && !same_layout(benchmarks, generation)
         {
-            return Err(ReadError::ContradictoryTag { benchmarks, tag: generation });
+            return Err(ReadError::ContradictoryTag {
+                benchmarks,
+                tag: generation,
+            });
         }
         self.generation = Some(generation);
         for index in 0..self.states.len() {
@@ -206,7 +223,10 @@ impl<'a> Report<'a> {
     /// Looks into the records for what their benchmark does not say: an id and a clock.
     fn survey(&mut self, generation: Generation) -> Result<(), ReadError> {
         let mut text = self.input.text()?;
-        let mut pass = Survey { generation, states: &mut self.states };
+        let mut pass = Survey {
+            generation,
+            states: &mut self.states,
+        };
         let ended = Walk::default().run(&mut Cursor::new(&mut text, &self.pool), &mut pass);
         tolerate(ended, self.salvaged)
     }
@@ -226,7 +246,11 @@ impl<'a> Report<'a> {
             threads,
             pool,
             |dispatcher| {
-                let mut pass = RecordsPass { dispatcher, generation, states };
+                let mut pass = RecordsPass {
+                    dispatcher,
+                    generation,
+                    states,
+                };
                 let ended = Walk::default().run(&mut Cursor::new(&mut text, pool), &mut pass);
                 tolerate(ended, salvaged)
             },
@@ -253,7 +277,11 @@ impl<'a> Report<'a> {
     fn resolve(&mut self, index: usize, generation: Generation) -> Result<(), ReadError> {
         let path = self.path(index);
         let is_json = self.input.is_json();
-        let Some(state) = self.states.get(index).filter(|state| state.context.is_none()) else {
+        let Some(state) = self
+            .states
+            .get(index)
+            .filter(|state| state.context.is_none())
+        else {
             return Ok(());
         };
         let mut origin = self.facts(index, generation)?.origin;
@@ -267,25 +295,29 @@ impl<'a> Report<'a> {
         let timestamp = clock
             .and_then(Timestamp::from_epoch_seconds)
             .ok_or_else(|| ReadError::NoClock { path: path.clone() })?;
-        let context = Identify { run: self.run, uuid: &mut self.uuid, salvaged: self.salvaged }
-            .context(index, &origin, timestamp, path, is_json)?;
+        let context = Identify {
+            run: self.run,
+            uuid: &mut self.uuid,
+            salvaged: self.salvaged,
+        }
+        .context(index, &origin, timestamp, path, is_json)?;
         if let Some(state) = self.states.get_mut(index) {
             state.context = Some(context);
         }
         Ok(())
     }
 
-    fn facts(
-        &self,
-        index: usize,
-        generation: Generation,
-    ) -> Result<BenchmarkFacts, ReadError> {
+    fn facts(&self, index: usize, generation: Generation) -> Result<BenchmarkFacts, ReadError> {
         let nothing = Skeleton::default();
         let state = self.states.get(index);
         let typed = state.and_then(|state| state.typed.as_ref());
-        let group = state.and_then(|state| self.groups.get(state.group)).unwrap_or(&nothing);
+        let group = state
+            .and_then(|state| self.groups.get(state.group))
+            .unwrap_or(&nothing);
         typed
-            .ok_or_else(|| ReadError::UnknownShape { reason: "a benchmark is missing".into() })?
+            .ok_or_else(|| ReadError::UnknownShape {
+                reason: "a benchmark is missing".into(),
+            })?
             .facts(generation, &self.walk.top, group)
     }
 
@@ -298,8 +330,12 @@ impl<'a> Report<'a> {
         let mut summaries = Vec::with_capacity(self.states.len());
         for index in 0..self.states.len() {
             let facts = self.facts(index, generation)?;
-            let Some(state) = self.states.get_mut(index) else { continue };
-            let Some(context) = state.context.take() else { continue };
+            let Some(state) = self.states.get_mut(index) else {
+                continue;
+            };
+            let Some(context) = state.context.take() else {
+                continue;
+            };
             let timestamp_source = match facts.origin.measured_start {
                 Some(_) => SummaryTimestampSource::MeasuredStart,
                 None => SummaryTimestampSource::EarliestRecord,
@@ -317,8 +353,15 @@ impl<'a> Report<'a> {
         for summary in summaries {
             consumer.summary(summary).map_err(Interrupted::Consumer)?;
         }
-        let Self { requests, salvaged, .. } = self;
-        Ok(ReadOutcome { generation, benchmarks, requests, salvaged })
+        let Self {
+            requests, salvaged, ..
+        } = self;
+        Ok(ReadOutcome {
+            generation,
+            benchmarks,
+            requests,
+            salvaged,
+        })
     }
 
     fn path(&self, index: usize) -> String {
@@ -328,7 +371,13 @@ impl<'a> Report<'a> {
 
 /// The truncation that is being salvaged is met again in every pass.
 fn tolerate(ended: Result<(), ReadError>, salvaged: bool) -> Result<(), ReadError> {
-    ended.or_else(|error| if salvaged && error.is_truncation() { Ok(()) } else { Err(error) })
+    ended.or_else(|error| {
+        if salvaged && error.is_truncation() {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    })
 }
 
 pub(crate) fn state_at(states: &mut Vec<State>, index: usize) -> &mut State {
@@ -348,13 +397,21 @@ fn take<C: Consumer>(
     requests: &mut u64,
     consumer: &mut C,
 ) -> Result<(), Interrupted<C::Error>> {
-    let Parsed { benchmark, status, batch } = parsed;
+    let Parsed {
+        benchmark,
+        status,
+        batch,
+    } = parsed;
     if gathered.len() <= benchmark {
         gathered.resize_with(benchmark + 1, Gathered::default);
     }
     *requests += batch.requests.len() as u64;
     if let Some(gathered) = gathered.get_mut(benchmark) {
-        gathered.add(status, &batch, computes).map_err(ReadError::Spill)?;
+        gathered
+            .add(status, &batch, computes)
+            .map_err(ReadError::Spill)?;
     }
-    consumer.requests(batch.requests).map_err(Interrupted::Consumer)
+    consumer
+        .requests(batch.requests)
+        .map_err(Interrupted::Consumer)
 }

@@ -75,12 +75,21 @@ impl Input {
                 if kind.is_dir() {
                     return Err(ReadError::Io(ErrorKind::IsADirectory.into()));
                 }
-                if kind.is_file() { Bytes::File(file) } else { spool(file)? }
+                if kind.is_file() {
+                    Bytes::File(file)
+                } else {
+                    spool(file)?
+                }
             }
             Source::Reader(reader) => spool(reader)?,
         };
         let compression = detect_compression(&mut bytes)?;
-        let mut input = Self { bytes, compression, progress, is_json: true };
+        let mut input = Self {
+            bytes,
+            compression,
+            progress,
+            is_json: true,
+        };
         if !input.starts_as_json()? {
             input.transcode_yaml()?;
         }
@@ -107,18 +116,29 @@ impl Input {
             }
             Bytes::Text(text) => return Ok(Box::new(Cursor::new(text.as_slice()))),
         };
-        let counted = Counted { inner: raw, progress };
+        let counted = Counted {
+            inner: raw,
+            progress,
+        };
         Ok(match self.compression {
             Compression::None => Box::new(counted),
             Compression::Gzip => {
                 let buffered = BufReader::with_capacity(COMPRESSED_BUFFER_BYTES, counted);
                 let decoder = flate2::bufread::MultiGzDecoder::new(buffered);
-                Box::new(Decompressed { inner: decoder, format: "gzip", byte: 0 })
+                Box::new(Decompressed {
+                    inner: decoder,
+                    format: "gzip",
+                    byte: 0,
+                })
             }
             Compression::Zstd => {
                 let buffered = BufReader::with_capacity(COMPRESSED_BUFFER_BYTES, counted);
                 let decoder = zstd::Decoder::with_buffer(buffered).map_err(ReadError::Io)?;
-                Box::new(Decompressed { inner: decoder, format: "zstd", byte: 0 })
+                Box::new(Decompressed {
+                    inner: decoder,
+                    format: "zstd",
+                    byte: 0,
+                })
             }
         })
     }
@@ -161,14 +181,19 @@ impl Input {
                 return Err(error.downcast::<ReadError>().unwrap_or_else(ReadError::Io));
             }
         }
-        let yaml = std::str::from_utf8(&yaml)
-            .map_err(|error| ReadError::InvalidUtf8 { byte: error.valid_up_to() as u64 })?;
+        let yaml = std::str::from_utf8(&yaml).map_err(|error| ReadError::InvalidUtf8 {
+            byte: error.valid_up_to() as u64,
+        })?;
         let tree: serde_json::Value = serde_saphyr::from_str_with_options(yaml, options(yaml))
-            .map_err(|error| ReadError::Yaml { message: one_line(&error.to_string()) })?;
+            .map_err(|error| ReadError::Yaml {
+                message: one_line(&error.to_string()),
+            })?;
         if !tree.is_object() && !tree.is_array() {
             let reason = "it is neither a JSON nor a YAML object (give GuideLLM's JSON or YAML, \
                           not its CSV or HTML)";
-            return Err(ReadError::UnknownShape { reason: reason.to_owned() });
+            return Err(ReadError::UnknownShape {
+                reason: reason.to_owned(),
+            });
         }
         let text = serde_json::to_vec(&tree).map_err(|error| ReadError::Io(error.into()))?;
         self.bytes = Bytes::Text(text);
@@ -222,10 +247,16 @@ fn spool(mut reader: impl Read) -> Result<Bytes, ReadError> {
 fn detect_compression(bytes: &mut Bytes) -> Result<Compression, ReadError> {
     let mut magic = Vec::with_capacity(4);
     match bytes {
-        Bytes::File(file) => file.take(4).read_to_end(&mut magic).map_err(ReadError::Io)?,
+        Bytes::File(file) => file
+            .take(4)
+            .read_to_end(&mut magic)
+            .map_err(ReadError::Io)?,
         Bytes::Spool(spool) => {
             spool.rewind().map_err(ReadError::Spill)?;
-            spool.take(4).read_to_end(&mut magic).map_err(ReadError::Spill)?
+            spool
+                .take(4)
+                .read_to_end(&mut magic)
+                .map_err(ReadError::Spill)?
         }
         Bytes::Text(_) => 0,
     };

@@ -9,6 +9,7 @@ use crate::documents::{
     Origin, RequestCounts, RequestStatus, Statistics, Summary, SummaryMetricName, SummaryMetrics,
     SummaryTimestampSource, SummaryWindow, Timestamp,
 };
+use crate::generation::Generation;
 use crate::generations::{Batch, BenchmarkFacts, StatusCounts};
 use crate::recompute::Recomputed;
 use crate::statistics::{Accumulation, Intervals};
@@ -53,8 +54,14 @@ impl Gathered {
         }
         if computes {
             let computed = self.computed.get_or_insert_default();
-            batch.requests.iter().try_for_each(|request| computed.requests.push(request))?;
-            batch.intervals.iter().try_for_each(|interval| computed.intervals.push(interval))?;
+            batch
+                .requests
+                .iter()
+                .try_for_each(|request| computed.requests.push(request))?;
+            batch
+                .intervals
+                .iter()
+                .try_for_each(|interval| computed.intervals.push(interval))?;
         }
         Ok(())
     }
@@ -81,8 +88,15 @@ pub(crate) fn summarise(
     facts: BenchmarkFacts,
     gathered: Gathered,
 ) -> io::Result<Summary> {
-    let BenchmarkFacts { mut settings, mut window, mut totals, run, metrics, mut validity, .. } =
-        facts;
+    let BenchmarkFacts {
+        mut settings,
+        mut window,
+        mut totals,
+        run,
+        metrics,
+        mut validity,
+        ..
+    } = facts;
     let records = StatusCounts {
         successful: Some(gathered.successful),
         errored: Some(gathered.errored),
@@ -99,10 +113,16 @@ pub(crate) fn summarise(
             compute(*computed.unwrap_or_default(), &mut window)?
         }
     };
+    let generation = settings.report_generation;
     settings.endpoint = settings.endpoint.or(gathered.endpoint);
     settings.streaming = settings.streaming.or_else(|| streamed(&metrics, totals));
-    let offered = totals.total.zip(window.duration_seconds.filter(|seconds| *seconds > 0.0));
-    #[expect(clippy::cast_precision_loss, reason = "request counts are far below 2^52")]
+    let offered = totals
+        .total
+        .zip(window.duration_seconds.filter(|seconds| *seconds > 0.0));
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "request counts are far below 2^52"
+    )]
     if let Some((total, seconds)) = offered.map(|(total, seconds)| (total as f64, seconds)) {
         validity.achieved_rate_rps = Some(total / seconds);
         validity.rate_missed = filed
@@ -118,16 +138,19 @@ pub(crate) fn summarise(
         origin: filed.origin,
         settings,
         window,
-        counts: counts(totals, run, records),
-        metrics: only_measured(metrics, totals),
+        counts: RequestCounts {
+            records_sampled: sampled(generation, totals, run, records),
+            ..counts(totals, run, records)
+        },
+        metrics: only_measured(&metrics, totals),
         validity,
     })
 }
 
 /// Without a successful request there is nothing to take statistics of, whatever was filled in.
-fn only_measured(metrics: SummaryMetrics, totals: StatusCounts) -> SummaryMetrics {
+fn only_measured(metrics: &SummaryMetrics, totals: StatusCounts) -> SummaryMetrics {
     if totals.successful != Some(0) {
-        return metrics;
+        return *metrics;
     }
     SummaryMetrics {
         dispatch_delay: metrics.dispatch_delay,
@@ -141,7 +164,10 @@ fn compute(computed: Computed, window: &mut SummaryWindow) -> io::Result<Summary
     let over_time = computed.intervals.statistics()?;
     window.start_timestamp = over_time.start.and_then(Timestamp::from_epoch_seconds);
     window.end_timestamp = over_time.end.and_then(Timestamp::from_epoch_seconds);
-    window.duration_seconds = over_time.start.zip(over_time.end).map(|(start, end)| end - start);
+    window.duration_seconds = over_time
+        .start
+        .zip(over_time.end)
+        .map(|(start, end)| end - start);
     let metrics = computed.requests.metrics(Accumulation::EachValue)?;
     Ok(SummaryMetrics {
         throughput: over_time.throughput.into(),
@@ -166,14 +192,15 @@ fn streamed(metrics: &SummaryMetrics, totals: StatusCounts) -> Option<bool> {
 /// is a matter of where the window begins and ends, and a Poisson process varies by itself: its
 /// count is allowed three standard deviations.
 fn rate_missed(total: f64, expected: f64, strategy: &str) -> bool {
-    let chance = if strategy == "poisson" { 3.0 * expected.sqrt() } else { 0.0 };
+    let chance = if strategy == "poisson" {
+        3.0 * expected.sqrt()
+    } else {
+        0.0
+    };
     total + 1.5 + chance < RATE_TOLERANCE * expected
 }
 
 fn counts(totals: StatusCounts, run: StatusCounts, records: StatusCounts) -> RequestCounts {
-    let fewer = |kept: Option<u64>, counted: Option<u64>| {
-        kept.zip(counted).is_some_and(|(kept, counted)| kept < counted)
-    };
     RequestCounts {
         total_requests: totals.total,
         successful_requests: totals.successful,
@@ -186,12 +213,11 @@ fn counts(totals: StatusCounts, run: StatusCounts, records: StatusCounts) -> Req
         successful_records: records.successful.unwrap_or_default(),
         errored_records: records.errored.unwrap_or_default(),
         incomplete_records: records.incomplete.unwrap_or_default(),
-        records_sampled: fewer(records.successful, totals.successful)
-            || fewer(records.errored, totals.errored)
-            || fewer(records.incomplete, totals.incomplete),
-        request_success_rate: totals.successful.zip(totals.errored).and_then(
-            |(successful, errored)| share(successful, successful + errored),
-        ),
+        records_sampled: false,
+        request_success_rate: totals
+            .successful
+            .zip(totals.errored)
+            .and_then(|(successful, errored)| share(successful, successful + errored)),
         incomplete_rate: totals
             .incomplete
             .zip(totals.total)
@@ -199,7 +225,32 @@ fn counts(totals: StatusCounts, run: StatusCounts, records: StatusCounts) -> Req
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "request counts are far below 2^52")]
+/// Whether the report kept fewer records than there were. From 0.4 on it keeps those outside the
+/// window too; incomplete ones of the run include some that were never sent.
+fn sampled(
+    generation: Generation,
+    totals: StatusCounts,
+    run: StatusCounts,
+    records: StatusCounts,
+) -> bool {
+    let fewer = |kept: Option<u64>, counted: Option<u64>| {
+        kept.zip(counted)
+            .is_some_and(|(kept, counted)| kept < counted)
+    };
+    let whole = if generation >= Generation::V0_4 {
+        run
+    } else {
+        totals
+    };
+    fewer(records.successful, whole.successful.or(totals.successful))
+        || fewer(records.errored, whole.errored.or(totals.errored))
+        || fewer(records.incomplete, totals.incomplete)
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "request counts are far below 2^52"
+)]
 fn share(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }

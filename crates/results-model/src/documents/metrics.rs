@@ -135,7 +135,9 @@ metric! {
 
 metric! {
     /// Completed successful requests per second (GuideLLM `requests_per_second`). The mean is
-    /// requests over duration; the other members are of the instantaneous rate, which is wild.
+    /// requests over time: to 0.3 over the span of the successful requests, from 0.4 on of those
+    /// that completed inside the window. The other members are of the instantaneous rate, which
+    /// is wild.
     Throughput, unit "requests per second",
     [throughput_mean_rps throughput_p50_rps throughput_p90_rps throughput_p95_rps
      throughput_p99_rps throughput_min_rps throughput_max_rps throughput_stddev_rps]
@@ -143,7 +145,8 @@ metric! {
 
 metric! {
     /// Prompt and output tokens of the successful requests per second (GuideLLM
-    /// `tokens_per_second`). Members other than the mean are of the instantaneous rate.
+    /// `tokens_per_second`). Members other than the mean are of the instantaneous rate. 0.2
+    /// counts each prompt twice: see `tokens_per_second_counts_prompt_twice`.
     TokensPerSecond, unit "tokens per second",
     [tokens_per_second_mean tokens_per_second_p50 tokens_per_second_p90 tokens_per_second_p95
      tokens_per_second_p99 tokens_per_second_min tokens_per_second_max tokens_per_second_stddev]
@@ -160,7 +163,8 @@ metric! {
 
 metric! {
     /// Prompt tokens of the successful requests per second (GuideLLM
-    /// `prompt_tokens_per_second`, from 0.4 on; 0.2 and 0.3 do not have it).
+    /// `prompt_tokens_per_second`, from 0.4 on). To 0.3 only the mean: prompt tokens over the
+    /// window's duration.
     PromptTokensPerSecond, unit "tokens per second",
     [prompt_tokens_per_second_mean prompt_tokens_per_second_p50 prompt_tokens_per_second_p90
      prompt_tokens_per_second_p95 prompt_tokens_per_second_p99 prompt_tokens_per_second_min

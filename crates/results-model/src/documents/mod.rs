@@ -201,5 +201,13 @@ macro_rules! constant_field {
     };
 }
 
-constant_field!(SummaryMetricName, SUMMARY_METRIC_NAME, "`metricName` of a summary.");
-constant_field!(RequestMetricName, REQUEST_METRIC_NAME, "`metricName` of a request.");
+constant_field!(
+    SummaryMetricName,
+    SUMMARY_METRIC_NAME,
+    "`metricName` of a summary."
+);
+constant_field!(
+    RequestMetricName,
+    REQUEST_METRIC_NAME,
+    "`metricName` of a request."
+);

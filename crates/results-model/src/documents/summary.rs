@@ -116,7 +116,8 @@ pub struct SummarySettings {
     pub labels: BTreeMap<String, String>,
 }
 
-/// The measured window: between warm-up and cool-down.
+/// The measured window: between warm-up and cool-down. 0.1 has none; its window is from the first
+/// start to the last end of a successful request, and absent without one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SummaryWindow {
@@ -156,7 +157,8 @@ pub struct RequestCounts {
     /// Requests in the window that the end of the benchmark cancelled. 0.1 leaves them out.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub incomplete_requests: Option<u64>,
-    /// Requests of the whole run.
+    /// Requests of the whole run. From 0.4 to 0.7 it also counts incomplete ones that were
+    /// queued, but never sent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub run_total_requests: Option<u64>,
     /// Successful requests of the whole run.
@@ -165,7 +167,7 @@ pub struct RequestCounts {
     /// Errored requests of the whole run.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub run_errored_requests: Option<u64>,
-    /// Incomplete requests of the whole run.
+    /// Incomplete requests of the whole run; see `run_total_requests`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub run_incomplete_requests: Option<u64>,
     /// Successful records in the report: as many request documents follow.
@@ -189,6 +191,10 @@ pub struct RequestCounts {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SummaryMetrics {
+    /// True for reports of 0.2, whose `tokens_per_second` counts each prompt twice and must not
+    /// be compared with another release's; absent otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub tokens_per_second_counts_prompt_twice: bool,
     /// `ttft_*_ms`
     #[serde(flatten)]
     pub time_to_first_token: TimeToFirstToken,
@@ -246,7 +252,9 @@ pub struct SummaryValidity {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rate_missed: Option<bool>,
     /// Mean of request start less targeted start over the whole run, in seconds: the load
-    /// generator's lag (from 0.2 on).
+    /// generator's lag (from 0.2 on; 0.2 and 0.3 count each request twice, once by its worker's
+    /// start). Where the strategy has no schedule of its own (`concurrent`, `synchronous`,
+    /// `throughput`), 0.4 and 0.5 count the wait for the request before as well.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub start_delay_mean_seconds: Option<f64>,
     /// Codes of `warnings`, to filter by.

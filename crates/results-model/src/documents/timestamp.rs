@@ -25,7 +25,10 @@ impl Timestamp {
         if !(seconds > 0.0 && seconds < LATEST_EPOCH_SECONDS) {
             return None;
         }
-        #[expect(clippy::cast_possible_truncation, reason = "bounded by the check above")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "bounded by the check above"
+        )]
         Some(Self((seconds * 1e6).round() as i64))
     }
 
@@ -48,7 +51,11 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.date_time().to_rfc3339_opts(SecondsFormat::Micros, true))
+        formatter.write_str(
+            &self
+                .date_time()
+                .to_rfc3339_opts(SecondsFormat::Micros, true),
+        )
     }
 }
 

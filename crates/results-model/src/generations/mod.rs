@@ -174,9 +174,8 @@ pub(crate) fn earliest_clock(
         (List::Requests(RequestStatus::Errored), Generation::V0_1) => Ok(None),
         (List::Requests(_), Generation::V0_1) => record::earliest::<v0_1::Record>(records, path),
         (List::Requests(_), Generation::V0_2) => record::earliest::<v0_2::Record>(records, path),
-        (
-            List::Requests(_),
-            Generation::V0_4 | Generation::Schema1 | Generation::Schema2,
-        ) => record::earliest::<v0_4::Record>(records, path),
+        (List::Requests(_), Generation::V0_4 | Generation::Schema1 | Generation::Schema2) => {
+            record::earliest::<v0_4::Record>(records, path)
+        }
     }
 }

@@ -104,17 +104,27 @@ pub(super) fn normalise<W: Wire>(
     Ok(batch)
 }
 
-pub(super) fn first_id<W: Wire>(records: &Records, path: &str) -> Result<Option<String>, ReadError> {
-    let Some((text, _, offset)) = records.iter().next() else { return Ok(None) };
+pub(super) fn first_id<W: Wire>(
+    records: &Records,
+    path: &str,
+) -> Result<Option<String>, ReadError> {
+    let Some((text, _, offset)) = records.iter().next() else {
+        return Ok(None);
+    };
     let wire: W = parse(text, offset, true, &|| path.to_owned())?;
     Ok(wire.id().map(str::to_owned))
 }
 
-pub(super) fn earliest<C: Clocked>(records: &Records, path: &str) -> Result<Option<f64>, ReadError> {
+pub(super) fn earliest<C: Clocked>(
+    records: &Records,
+    path: &str,
+) -> Result<Option<f64>, ReadError> {
     let mut earliest: Option<f64> = None;
     for (text, index, offset) in records.iter() {
         let record: C = parse(text, offset, true, &|| format!("{path}[{index}]"))?;
-        let clock = record.clock().filter(|clock| Timestamp::from_epoch_seconds(*clock).is_some());
+        let clock = record
+            .clock()
+            .filter(|clock| Timestamp::from_epoch_seconds(*clock).is_some());
         earliest = match (earliest, clock) {
             (Some(earliest), Some(clock)) => Some(earliest.min(clock)),
             (earliest, clock) => earliest.or(clock),
@@ -154,15 +164,13 @@ fn retry<T: DeserializeOwned>(
         None => (path, error.to_string(), 0),
     };
     let byte = is_json.then_some(offset + at as u64);
-    Err(ReadError::Value { place: Place { byte, path }, message })
+    Err(ReadError::Value {
+        place: Place { byte, path },
+        message,
+    })
 }
 
-fn blank<W: Wire>(
-    wire: &W,
-    index: u64,
-    status: RequestStatus,
-    context: &RecordContext,
-) -> Request {
+fn blank<W: Wire>(wire: &W, index: u64, status: RequestStatus, context: &RecordContext) -> Request {
     let clocks = wire.clocks();
     let instant = |clock: Option<f64>| clock.and_then(Timestamp::from_epoch_seconds);
     let (start, queued) = (instant(clocks.start), instant(clocks.queued));
@@ -171,7 +179,10 @@ fn blank<W: Wire>(
         (Some(start), _, _) => (start, RequestTimestampSource::RequestStart),
         (None, Some(queued), _) => (queued, RequestTimestampSource::Queued),
         (None, None, Some(targeted)) => (targeted, RequestTimestampSource::TargetedStart),
-        (None, None, None) => (context.benchmark_timestamp, RequestTimestampSource::Benchmark),
+        (None, None, None) => (
+            context.benchmark_timestamp,
+            RequestTimestampSource::Benchmark,
+        ),
     };
     // A record without an id is told by its place, which is the same in every copy of a report.
     let request_id: Box<str> = wire

@@ -106,21 +106,37 @@ struct Config {
 }
 
 impl Config {
+    /// One value, or a list with one for each benchmark of the run.
     fn limit(&self, constraint: &str, argument: &str) -> Option<&Value> {
-        self.constraints.get(constraint)?.get("args")?.get(argument)
+        let constraint = self.constraints.get(constraint)?;
+        let limit = constraint.get("args")?.get(argument)?;
+        let current = constraint.get("current_index").and_then(Value::as_u64);
+        match (
+            limit.as_array(),
+            current.and_then(|index| usize::try_from(index).ok()),
+        ) {
+            (Some(limits), Some(index)) => limits.get(index),
+            _ => Some(limit),
+        }
     }
 }
 
 impl Spec {
     fn limit(&self, kind: &str, value: fn(&Constraint) -> Option<&Value>) -> Option<&Value> {
-        let constraint = self.constraints.iter().find(|it| it.kind.as_deref() == Some(kind))?;
+        let constraint = self
+            .constraints
+            .iter()
+            .find(|it| it.kind.as_deref() == Some(kind))?;
         value(constraint)
     }
 }
 
 impl Benchmark {
     pub(super) fn parse(skeleton: &Skeleton, path: &str) -> Result<Self, ReadError> {
-        Ok(Self { asked: skeleton.parse(path)?, measured: skeleton.parse(path)? })
+        Ok(Self {
+            asked: skeleton.parse(path)?,
+            measured: skeleton.parse(path)?,
+        })
     }
 
     pub(super) fn origin(&self) -> OriginFacts {
@@ -144,9 +160,8 @@ impl Benchmark {
         let spec = &top.config.spec;
         let config = &self.asked.config;
         let (own, asked) = (&config.backend, &spec.backend);
-        let either = |own: &Option<String>, asked: &Option<String>| {
-            own.clone().or_else(|| asked.clone())
-        };
+        let either =
+            |own: &Option<String>, asked: &Option<String>| own.clone().or_else(|| asked.clone());
         let tokens = spec
             .data
             .iter()
@@ -161,7 +176,10 @@ impl Benchmark {
             .or_else(|| spec.limit("max_requests", |constraint| constraint.count.as_ref()));
         SummarySettings {
             report_generation: Generation::Schema2,
-            guidellm_version: top.metadata.as_ref().and_then(|it| it.guidellm_version.clone()),
+            guidellm_version: top
+                .metadata
+                .as_ref()
+                .and_then(|it| it.guidellm_version.clone()),
             profile: either(&config.profile.kind, &spec.profile.kind),
             backend_model: either(&own.model, &asked.model),
             backend_type: either(&own.kind, &asked.kind),
@@ -171,7 +189,10 @@ impl Benchmark {
             data: describe_data(&spec.data),
             prompt_tokens: tokens.prompt,
             output_tokens: tokens.output,
-            tokenizer: spec.tokenizer.as_ref().and_then(|tokenizer| tokenizer.model.clone()),
+            tokenizer: spec
+                .tokenizer
+                .as_ref()
+                .and_then(|tokenizer| tokenizer.model.clone()),
             max_seconds: seconds.and_then(Value::as_f64),
             max_requests: requests.and_then(Value::as_u64),
             max_concurrency: self.measured.max_concurrency(),

@@ -68,15 +68,27 @@ pub(super) struct ByStatus {
 
 impl ByStatus {
     pub(super) fn successful(metric: Option<&Self>) -> Statistics {
-        Self::distribution(metric).map(Distribution::statistics).unwrap_or_default()
+        Self::distribution(metric)
+            .map(Distribution::statistics)
+            .unwrap_or_default()
     }
 
     pub(super) fn successful_time(metric: Option<&Self>) -> Statistics {
-        Self::distribution(metric).map(Distribution::statistics_of_time).unwrap_or_default()
+        Self::distribution(metric)
+            .map(Distribution::statistics_of_time)
+            .unwrap_or_default()
     }
 
     pub(super) fn total_sum(metric: Option<&Self>) -> Option<f64> {
-        Self::distribution(metric).filter(|metric| metric.count != Some(0))?.total_sum
+        Self::distribution(metric)
+            .filter(|metric| metric.count != Some(0))?
+            .total_sum
+    }
+
+    /// Whether it is of 0.2, the one release whose percentiles lack the 50th.
+    pub(super) fn lacks_p50(metric: Option<&Self>) -> bool {
+        let percentiles = Self::distribution(metric).and_then(|it| it.percentiles.as_ref());
+        percentiles.is_some_and(|percentiles| percentiles.p50.is_none())
     }
 
     fn distribution(metric: Option<&Self>) -> Option<&Distribution> {
@@ -131,12 +143,20 @@ fn classify(status: RequestStatus, message: &str) -> (ErrorClass, Option<u16>) {
 /// The HTTP error status in `Server error '503 ...'`, `Client error '404 ...'` (httpx) or
 /// `Error code: 500` (openai).
 fn http_status(message: &str) -> Option<u16> {
-    ["Server error '", "Client error '", "Redirect response '", "Error code: "]
-        .iter()
-        .find_map(|prefix| {
-            let digits = message.split_once(prefix)?.1.get(..3)?;
-            digits.parse().ok().filter(|status| (300..600).contains(status))
-        })
+    [
+        "Server error '",
+        "Client error '",
+        "Redirect response '",
+        "Error code: ",
+    ]
+    .iter()
+    .find_map(|prefix| {
+        let digits = message.split_once(prefix)?.1.get(..3)?;
+        digits
+            .parse()
+            .ok()
+            .filter(|status| (300..600).contains(status))
+    })
 }
 
 /// A time that was measured: GuideLLM writes 0 for what was not.
@@ -180,9 +200,15 @@ impl ConfiguredTokens {
             Value::String(text) => Self::from_text(text),
             Value::Object(members) => {
                 let member = |name: &str| {
-                    members.get(name).and_then(Value::as_u64).map(|tokens| tokens.to_string())
+                    members
+                        .get(name)
+                        .and_then(Value::as_u64)
+                        .map(|tokens| tokens.to_string())
                 };
-                Self { prompt: member("prompt_tokens"), output: member("output_tokens") }
+                Self {
+                    prompt: member("prompt_tokens"),
+                    output: member("output_tokens"),
+                }
             }
             _ => Self::default(),
         }
@@ -214,13 +240,17 @@ fn describe_value(value: &Value) -> Option<String> {
 
 /// A value as text, a string without its quotes.
 pub(super) fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Labels as text.
 pub(super) fn labels(labels: Option<&BTreeMap<String, Value>>) -> BTreeMap<String, String> {
     let labels = labels.into_iter().flatten();
-    labels.map(|(name, value)| (name.clone(), plain(value))).collect()
+    labels
+        .map(|(name, value)| (name.clone(), plain(value)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -232,16 +262,46 @@ mod tests {
         use ErrorClass::*;
         let errored = RequestStatus::Errored;
         let cases = [
-            (errored, "Server error '500 Internal Server Error' for url 'x'", HttpStatus, Some(500)),
-            (errored, "HTTPStatusError(\"Client error '404 Not Found' for", HttpStatus, Some(404)),
-            (errored, "Error code: 503 - overloaded", HttpStatus, Some(503)),
+            (
+                errored,
+                "Server error '500 Internal Server Error' for url 'x'",
+                HttpStatus,
+                Some(500),
+            ),
+            (
+                errored,
+                "HTTPStatusError(\"Client error '404 Not Found' for",
+                HttpStatus,
+                Some(404),
+            ),
+            (
+                errored,
+                "Error code: 503 - overloaded",
+                HttpStatus,
+                Some(503),
+            ),
             (errored, "ReadTimeout('')", Timeout, None),
-            (errored, "RemoteProtocolError('peer closed connection", DroppedStream, None),
+            (
+                errored,
+                "RemoteProtocolError('peer closed connection",
+                DroppedStream,
+                None,
+            ),
             (errored, "ReadError('')", DroppedStream, None),
             (errored, "Connection error.", Other, None),
-            (errored, "ConnectError('All connection attempts failed')", Other, None),
+            (
+                errored,
+                "ConnectError('All connection attempts failed')",
+                Other,
+                None,
+            ),
             (errored, "", Other, None),
-            (RequestStatus::Incomplete, "TimeoutError: The request timed out", Cancelled, None),
+            (
+                RequestStatus::Incomplete,
+                "TimeoutError: The request timed out",
+                Cancelled,
+                None,
+            ),
             (RequestStatus::Incomplete, "", Cancelled, None),
         ];
         for (status, message, class, http_status) in cases {
@@ -256,14 +316,26 @@ mod tests {
             output: Some(output.to_owned()),
         };
         let from_text = ConfiguredTokens::from_text;
-        assert_eq!(from_text("prompt_tokens=32,output_tokens=16"), tokens("32", "16"));
-        assert_eq!(from_text("prompt_tokens=32,generated_tokens=16"), tokens("32", "16"));
+        assert_eq!(
+            from_text("prompt_tokens=32,output_tokens=16"),
+            tokens("32", "16")
+        );
+        assert_eq!(
+            from_text("prompt_tokens=32,generated_tokens=16"),
+            tokens("32", "16")
+        );
         assert_eq!(
             from_text("prompt_tokens=256,prompt_tokens_stdev=128,output_tokens=64"),
             tokens("256", "64")
         );
-        assert_eq!(from_text(r#"{"prompt_tokens": 8, "output_tokens": 4}"#), tokens("8", "4"));
+        assert_eq!(
+            from_text(r#"{"prompt_tokens": 8, "output_tokens": 4}"#),
+            tokens("8", "4")
+        );
         assert_eq!(from_text("openai/gsm8k"), ConfiguredTokens::default());
-        assert_eq!(from_text("file=prompts.csv,split=test"), ConfiguredTokens::default());
+        assert_eq!(
+            from_text("file=prompts.csv,split=test"),
+            ConfiguredTokens::default()
+        );
     }
 }

@@ -5,7 +5,9 @@ use serde::Deserialize;
 use super::record::{Clocked, Clocks, Wire};
 use super::shared::{ConfiguredTokens, fill_error, measured};
 use super::{BenchmarkFacts, OriginFacts, StatusCounts};
-use crate::documents::{Request, SummarySettings, SummaryValidity, SummaryWindow, Timestamp, TpotDefinition};
+use crate::documents::{
+    Request, SummarySettings, SummaryValidity, SummaryWindow, Timestamp, TpotDefinition,
+};
 use crate::generation::Generation;
 use crate::statistics::Interval;
 
@@ -118,7 +120,9 @@ struct Gaps {
 impl Record {
     /// Seconds from the first token to the last.
     fn decode_seconds(&self) -> Option<f64> {
-        self.decode_times.as_ref().map(|gaps| gaps.data.iter().sum())
+        self.decode_times
+            .as_ref()
+            .map(|gaps| gaps.data.iter().sum())
     }
 
     fn latency(&self) -> Option<f64> {
@@ -136,7 +140,10 @@ impl Wire for Record {
     }
 
     fn clocks(&self) -> Clocks {
-        Clocks { start: self.start_time, ..Clocks::default() }
+        Clocks {
+            start: self.start_time,
+            ..Clocks::default()
+        }
     }
 
     fn interval(&self) -> Option<Interval> {
@@ -160,22 +167,26 @@ impl Wire for Record {
                 .and_then(Timestamp::from_epoch_seconds)
         };
         request.first_token_timestamp = clock(first);
-        request.last_token_timestamp =
-            clock(first.and_then(|first| Some(first + decode.unwrap_or_default())));
+        request.last_token_timestamp = clock(first.map(|first| first + decode.unwrap_or_default()));
         request.end_timestamp = self.end_time.and_then(Timestamp::from_epoch_seconds);
         request.request_latency_seconds = latency;
         request.ttft_ms = first.map(|seconds| seconds * 1000.0);
         request.prompt_token_count = self.prompt_token_count.or(self.request.prompt_token_count);
         request.output_token_count = self.output_token_count;
-        #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^52")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "token counts are far below 2^52"
+        )]
         if let Some(tokens) = self.output_token_count.map(|tokens| tokens as f64) {
             let decode_ms = first.and(decode).map(|seconds| seconds * 1000.0);
             request.tpot_ms = decode_ms.filter(|_| tokens > 0.0).map(|time| time / tokens);
-            request.itl_ms = decode_ms.filter(|_| tokens > 1.0).map(|time| time / (tokens - 1.0));
+            request.itl_ms = decode_ms
+                .filter(|_| tokens > 1.0)
+                .map(|time| time / (tokens - 1.0));
             request.output_tokens_per_second = latency.map(|seconds| tokens / seconds);
             let prompt = request.prompt_token_count.map(|tokens| tokens as f64);
-            request.tokens_per_second = latency
-                .and_then(|seconds| Some((prompt? + tokens) / seconds));
+            request.tokens_per_second =
+                latency.and_then(|seconds| Some((prompt? + tokens) / seconds));
         }
     }
 }

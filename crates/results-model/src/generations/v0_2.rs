@@ -109,7 +109,9 @@ impl Benchmark {
     }
 
     pub(super) fn facts(&self) -> BenchmarkFacts {
-        let duration = self.duration.or_else(|| difference(self.end_time, self.start_time));
+        let duration = self
+            .duration
+            .or_else(|| difference(self.end_time, self.start_time));
         BenchmarkFacts {
             origin: self.origin(),
             settings: self.settings(),
@@ -122,7 +124,12 @@ impl Benchmark {
             },
             totals: self.request_totals.unwrap_or_default(),
             run: self.run_stats.requests_made,
-            metrics: Some(self.metrics.as_ref().unwrap_or(&Metrics::default()).statistics(duration)),
+            metrics: Some(
+                self.metrics
+                    .as_ref()
+                    .unwrap_or(&Metrics::default())
+                    .statistics(duration),
+            ),
             validity: SummaryValidity {
                 start_delay_mean_seconds: self.run_stats.request_start_time_targeted_delay_avg,
                 ..SummaryValidity::default()
@@ -165,6 +172,9 @@ impl Metrics {
         let value = |metric: &Option<ByStatus>| ByStatus::successful(metric.as_ref());
         let time = |metric: &Option<ByStatus>| ByStatus::successful_time(metric.as_ref());
         SummaryMetrics {
+            tokens_per_second_counts_prompt_twice: ByStatus::lacks_p50(
+                self.tokens_per_second.as_ref(),
+            ),
             time_to_first_token: time(&self.time_to_first_token_ms).into(),
             inter_token_latency: time(&self.inter_token_latency_ms).into(),
             time_per_output_token: time(&self.time_per_output_token_ms).into(),

@@ -49,15 +49,25 @@ impl Args {
     fn endpoint(&self) -> Option<String> {
         // 0.4 and 0.5, then 0.6, where null stands for the default.
         let formatter = self.data_request_formatter.as_ref().and_then(Value::as_str);
-        let format = self.backend_kwargs.as_ref().and_then(|kwargs| kwargs.get("request_format"));
-        let default = format.filter(|format| format.is_null()).map(|_| "chat_completions");
+        let format = self
+            .backend_kwargs
+            .as_ref()
+            .and_then(|kwargs| kwargs.get("request_format"));
+        let default = format
+            .filter(|format| format.is_null())
+            .map(|_| "chat_completions");
         let format = format.and_then(Value::as_str).or(default);
         formatter.or(format).map(str::to_owned)
     }
 
     fn model(&self) -> Option<String> {
-        let in_kwargs = self.backend_kwargs.as_ref().and_then(|kwargs| kwargs.get("model"));
-        self.model.clone().or_else(|| in_kwargs?.as_str().map(str::to_owned))
+        let in_kwargs = self
+            .backend_kwargs
+            .as_ref()
+            .and_then(|kwargs| kwargs.get("model"));
+        self.model
+            .clone()
+            .or_else(|| in_kwargs?.as_str().map(str::to_owned))
     }
 }
 
@@ -174,7 +184,11 @@ struct Goodput {
 
 impl Measured {
     pub(super) fn origin(&self) -> OriginFacts {
-        let Identity { id_, run_id, strategy } = &self.config;
+        let Identity {
+            id_,
+            run_id,
+            strategy,
+        } = &self.config;
         OriginFacts {
             run_id: run_id.clone(),
             benchmark_id: id_.clone(),
@@ -191,7 +205,8 @@ impl Measured {
     }
 
     fn start(&self) -> Option<f64> {
-        self.start_time.or(self.scheduler_metrics.measure_start_time)
+        self.start_time
+            .or(self.scheduler_metrics.measure_start_time)
     }
 
     /// The facts of a benchmark, apart from what was asked and of whom.
@@ -233,6 +248,7 @@ impl Measured {
         let goodput = metrics.request_goodput.as_ref();
         let goodput = goodput.map(|goodput| goodput.successful.as_ref().unwrap_or(&goodput.bare));
         SummaryMetrics {
+            tokens_per_second_counts_prompt_twice: false,
             time_to_first_token: time(&metrics.time_to_first_token_ms).into(),
             inter_token_latency: time(&metrics.inter_token_latency_ms).into(),
             time_per_output_token: time(&metrics.time_per_output_token_ms).into(),
@@ -253,7 +269,10 @@ impl Measured {
 
 impl Benchmark {
     pub(super) fn parse(skeleton: &Skeleton, path: &str) -> Result<Self, ReadError> {
-        Ok(Self { asked: skeleton.parse(path)?, measured: skeleton.parse(path)? })
+        Ok(Self {
+            asked: skeleton.parse(path)?,
+            measured: skeleton.parse(path)?,
+        })
     }
 
     pub(super) fn origin(&self) -> OriginFacts {
@@ -271,17 +290,28 @@ impl Benchmark {
             .unwrap_or_default();
         let settings = SummarySettings {
             report_generation: generation,
-            guidellm_version: top.metadata.as_ref().and_then(|it| it.guidellm_version.clone()),
+            guidellm_version: top
+                .metadata
+                .as_ref()
+                .and_then(|it| it.guidellm_version.clone()),
             profile: profile.type_.clone(),
             backend_model: backend.model.clone().or_else(|| args.model()),
-            backend_type: args.backend.as_ref().and_then(Value::as_str).map(str::to_owned),
+            backend_type: args
+                .backend
+                .as_ref()
+                .and_then(Value::as_str)
+                .map(str::to_owned),
             target: backend.target.clone().or_else(|| args.target.clone()),
             endpoint: args.endpoint(),
             streaming: None,
             data: describe_data(&args.data),
             prompt_tokens: tokens.prompt,
             output_tokens: tokens.output,
-            tokenizer: args.processor.as_ref().and_then(Value::as_str).map(str::to_owned),
+            tokenizer: args
+                .processor
+                .as_ref()
+                .and_then(Value::as_str)
+                .map(str::to_owned),
             max_seconds: args.max_seconds.as_ref().and_then(Value::as_f64),
             max_requests: args.max_requests.as_ref().and_then(Value::as_u64),
             max_concurrency: self.measured.max_concurrency(),
@@ -336,7 +366,9 @@ struct Timings {
 
 impl Wire for Record {
     fn id(&self) -> Option<&str> {
-        self.request_id.as_deref().or(self.info.request_id.as_deref())
+        self.request_id
+            .as_deref()
+            .or(self.info.request_id.as_deref())
     }
 
     fn clock(&self) -> Option<f64> {
@@ -349,7 +381,11 @@ impl Wire for Record {
 
     fn clocks(&self) -> Clocks {
         let timings = &self.info.timings;
-        Clocks { start: self.clock(), queued: timings.queued, targeted: timings.targeted_start }
+        Clocks {
+            start: self.clock(),
+            queued: timings.queued,
+            targeted: timings.targeted_start,
+        }
     }
 
     fn fill(self, request: &mut Request) {

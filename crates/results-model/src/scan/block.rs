@@ -27,7 +27,9 @@ impl BlockPool {
 
     /// Takes back a block; its last user's call makes it free.
     pub(crate) fn give(&self, block: Arc<Vec<u8>>) {
-        let Some(block) = Arc::into_inner(block) else { return };
+        let Some(block) = Arc::into_inner(block) else {
+            return;
+        };
         // A block that grew for one huge record is not kept for small ones.
         if block.capacity() > 4 * BLOCK_BYTES {
             return;
@@ -55,9 +57,12 @@ pub(crate) struct Records {
 impl Records {
     /// Each record's text, its position in its list, and its offset in the report.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], u64, u64)> {
-        self.ranges.iter().zip(self.first_index..).map(|(range, index)| {
-            let text = self.block.get(range.clone()).unwrap_or_default();
-            (text, index, self.base + range.start as u64)
-        })
+        self.ranges
+            .iter()
+            .zip(self.first_index..)
+            .map(|(range, index)| {
+                let text = self.block.get(range.clone()).unwrap_or_default();
+                (text, index, self.base + range.start as u64)
+            })
     }
 }

@@ -102,7 +102,11 @@ impl<'a> Cursor<'a> {
         } else {
             format!("byte 0x{byte:02x}")
         };
-        ReadError::Syntax { byte: self.offset(), expected, found }
+        ReadError::Syntax {
+            byte: self.offset(),
+            expected,
+            found,
+        }
     }
 
     /// The text ends here, but the report does not.
@@ -159,7 +163,11 @@ impl<'a> Cursor<'a> {
         let mut escaped = false;
         loop {
             let rest = self.block.get(self.position..).unwrap_or_default();
-            let end = if escaped { Some(0) } else { memchr::memchr2(b'"', b'\\', rest) };
+            let end = if escaped {
+                Some(0)
+            } else {
+                memchr::memchr2(b'"', b'\\', rest)
+            };
             let Some(end) = end.filter(|end| *end < rest.len()) else {
                 copy.push(rest)?;
                 self.position = self.block.len();
@@ -192,7 +200,11 @@ impl<'a> Cursor<'a> {
                 return Err(self.truncated("a number or a literal"));
             }
         }
-        if self.offset() == start { Err(self.unexpected("a value")) } else { Ok(()) }
+        if self.offset() == start {
+            Err(self.unexpected("a value"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Takes the rest of a list whose `[` is taken, and hands out its elements, all objects, a
@@ -201,14 +213,22 @@ impl<'a> Cursor<'a> {
         &mut self,
         emit: &mut dyn FnMut(Records) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
-        let mut list = ListScan { scanned: self.position, ..ListScan::at(self.position) };
+        let mut list = ListScan {
+            scanned: self.position,
+            ..ListScan::at(self.position)
+        };
         loop {
             let found = list.scan(&self.block, self.ended, self.base);
             if !list.ranges.is_empty() {
                 let ranges = std::mem::take(&mut list.ranges);
                 let first_index = list.count - ranges.len() as u64;
                 let block = Arc::clone(&self.block);
-                emit(Records { block, base: self.base, ranges, first_index })?;
+                emit(Records {
+                    block,
+                    base: self.base,
+                    ranges,
+                    first_index,
+                })?;
             }
             if let Some(end) = found? {
                 self.position = end;
@@ -217,7 +237,11 @@ impl<'a> Cursor<'a> {
             let keep = list.start.unwrap_or(list.gap);
             if self.block.len() - keep > MAX_RECORD_BYTES {
                 let (byte, limit) = (self.base + keep as u64, MAX_RECORD_BYTES >> 20);
-                return Err(ReadError::TooLarge { what: "a record", byte, limit });
+                return Err(ReadError::TooLarge {
+                    what: "a record",
+                    byte,
+                    limit,
+                });
             }
             let grown = self.fill(keep)?;
             list.moved(keep);
@@ -246,7 +270,8 @@ impl<'a> Cursor<'a> {
         let grown = next.len() > before;
         self.base += keep as u64;
         self.position = 0;
-        self.pool.give(std::mem::replace(&mut self.block, Arc::new(next)));
+        self.pool
+            .give(std::mem::replace(&mut self.block, Arc::new(next)));
         Ok(grown)
     }
 }
@@ -274,7 +299,9 @@ fn step_at(text: &[u8], from: usize, ended: bool) -> Option<([u8; STEP], usize)>
         return None;
     }
     let mut step = [b' '; STEP];
-    step.iter_mut().zip(rest).for_each(|(padded, byte)| *padded = *byte);
+    step.iter_mut()
+        .zip(rest)
+        .for_each(|(padded, byte)| *padded = *byte);
     Some((step, rest.len()))
 }
 
@@ -294,7 +321,11 @@ fn end_of_container(
             *depth = *depth + u64::from(brackets.open.count_ones()) - closes;
         } else {
             for (bit, opens) in bits(brackets) {
-                *depth = if opens { *depth + 1 } else { depth.saturating_sub(1) };
+                *depth = if opens {
+                    *depth + 1
+                } else {
+                    depth.saturating_sub(1)
+                };
                 if *depth == 0 {
                     return (used + bit + 1, true);
                 }
@@ -337,7 +368,10 @@ struct ListScan {
 
 impl ListScan {
     fn at(gap: usize) -> Self {
-        Self { gap, ..Self::default() }
+        Self {
+            gap,
+            ..Self::default()
+        }
     }
 
     /// Looks through the block from where the last call stopped. Returns the offset after the
@@ -370,7 +404,11 @@ impl ListScan {
     ) -> Result<Option<usize>, ReadError> {
         match (opens, self.depth) {
             (true, 0) => {
-                let wanted = if self.count == 0 { Gap::First } else { Gap::Between };
+                let wanted = if self.count == 0 {
+                    Gap::First
+                } else {
+                    Gap::Between
+                };
                 self.check_gap(block, index, wanted, base)?;
                 self.start = Some(index);
                 self.depth = 1;
@@ -438,5 +476,9 @@ fn stray(byte: u64, found: u8, wanted: Gap) -> ReadError {
         Gap::Between => "`,` and a record (an object)",
         Gap::Last => "`,` and a record (an object), or the end of the list",
     };
-    ReadError::Syntax { byte, expected, found: format!("`{}`", found.escape_ascii()) }
+    ReadError::Syntax {
+        byte,
+        expected,
+        found: format!("`{}`", found.escape_ascii()),
+    }
 }

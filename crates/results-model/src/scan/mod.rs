@@ -13,6 +13,6 @@ pub(crate) mod typed;
 mod walk;
 
 pub(crate) use block::{BlockPool, Records};
-pub(crate) use skeleton::Skeleton;
 pub(crate) use cursor::Cursor;
+pub(crate) use skeleton::Skeleton;
 pub(crate) use walk::{Events, List, Walk, benchmark_path};

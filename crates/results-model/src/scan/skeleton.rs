@@ -84,7 +84,11 @@ impl Skeleton {
         if self.text.len() + bytes.len() > MAX_SKELETON_BYTES {
             let byte = self.pieces.first().map_or(0, |&(_, there)| there);
             let limit = MAX_SKELETON_BYTES >> 20;
-            return Err(ReadError::TooLarge { what: "a benchmark's header", byte, limit });
+            return Err(ReadError::TooLarge {
+                what: "a benchmark's header",
+                byte,
+                limit,
+            });
         }
         self.text.extend_from_slice(bytes);
         Ok(())
@@ -94,11 +98,16 @@ impl Skeleton {
     pub(crate) fn parse<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, ReadError> {
         let text = self.text();
         if let Err(error) = std::str::from_utf8(&text) {
-            let byte = self.offset_in_report(error.valid_up_to()).unwrap_or_default();
+            let byte = self
+                .offset_in_report(error.valid_up_to())
+                .unwrap_or_default();
             return Err(ReadError::InvalidUtf8 { byte });
         }
         super::typed::parse(&text, path).map_err(|failure| ReadError::Value {
-            place: Place { byte: self.offset_in_report(failure.offset), path: failure.path },
+            place: Place {
+                byte: self.offset_in_report(failure.offset),
+                path: failure.path,
+            },
             message: failure.message,
         })
     }

@@ -8,6 +8,9 @@ use wide::u8x16;
 /// Bytes looked at in one step.
 pub(super) const STEP: usize = 64;
 
+/// Every other bit, from the second on.
+const ODD_BITS: u64 = 0xAAAA_AAAA_AAAA_AAAA;
+
 /// Bit `i` is set where byte `i` of the step is a bracket outside any string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Brackets {
@@ -34,7 +37,10 @@ impl StringState {
         let escaped = self.escaped(masks.backslash);
         let string = prefix_xor(masks.quote & !escaped) ^ self.inside;
         self.inside = 0u64.wrapping_sub(string >> 63);
-        Brackets { open: masks.open & !string, close: masks.close & !string }
+        Brackets {
+            open: masks.open & !string,
+            close: masks.close & !string,
+        }
     }
 
     /// Bits of the bytes that a backslash escapes: those after an odd number of backslashes.
@@ -46,7 +52,6 @@ impl StringState {
         // A run of backslashes that begins at an even (odd) bit ends its escaping pattern at an
         // even (odd) bit; subtracting the run's starts from the alternating pattern lets the
         // borrow walk each run once, whatever its length.
-        const ODD_BITS: u64 = 0xAAAA_AAAA_AAAA_AAAA;
         let starts = backslash & !self.escaped;
         let pattern = ((starts << 1) | ODD_BITS).wrapping_sub(starts) ^ ODD_BITS;
         let escaped = pattern ^ (backslash | self.escaped);
@@ -66,7 +71,12 @@ struct Masks {
 impl Masks {
     #[inline]
     fn of(step: &[u8; STEP]) -> Self {
-        let mut masks = Self { backslash: 0, quote: 0, open: 0, close: 0 };
+        let mut masks = Self {
+            backslash: 0,
+            quote: 0,
+            open: 0,
+            close: 0,
+        };
         // `[` and `{`, like `]` and `}`, differ in this bit alone.
         let fold = u8x16::splat(0x20);
         for (lane, bytes) in step.as_chunks::<16>().0.iter().enumerate() {

@@ -24,7 +24,9 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &[u8], path: &str) -> Result<T, F
     let mut deserializer = serde_json::Deserializer::from_slice(&text);
     let value = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| failure(&text, path, &error))?;
-    deserializer.end().map_err(|error| plain_failure(&text, path.to_owned(), &error))?;
+    deserializer
+        .end()
+        .map_err(|error| plain_failure(&text, path.to_owned(), &error))?;
     Ok(value)
 }
 
@@ -53,14 +55,24 @@ fn failure(
 fn plain_failure(text: &[u8], path: String, error: &serde_json::Error) -> Failure {
     // serde_json appends " at line 1 column 34567", of a text that the user never sees.
     let message = error.to_string();
-    let message = message.split(" at line ").next().unwrap_or_default().to_owned();
-    Failure { offset: offset_of(text, error.line(), error.column()), path, message }
+    let message = message
+        .split(" at line ")
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    Failure {
+        offset: offset_of(text, error.line(), error.column()),
+        path,
+        message,
+    }
 }
 
 fn offset_of(text: &[u8], line: usize, column: usize) -> usize {
     let start = match line {
         0 | 1 => 0,
-        _ => memchr::memchr_iter(b'\n', text).nth(line - 2).map_or(0, |newline| newline + 1),
+        _ => memchr::memchr_iter(b'\n', text)
+            .nth(line - 2)
+            .map_or(0, |newline| newline + 1),
     };
     (start + column.saturating_sub(1)).min(text.len())
 }
@@ -78,8 +90,9 @@ pub(crate) fn without_non_finite(text: &[u8]) -> Cow<'_, [u8]> {
             b'"' if !was_escaped => inside = !inside,
             b'N' | b'I' | b'-' if !inside => {
                 let rest = text.get(index..).unwrap_or_default();
-                if let Some(token) =
-                    [&b"NaN"[..], b"Infinity", b"-Infinity"].iter().find(|t| rest.starts_with(t))
+                if let Some(token) = [&b"NaN"[..], b"Infinity", b"-Infinity"]
+                    .iter()
+                    .find(|t| rest.starts_with(t))
                 {
                     copy.extend_from_slice(text.get(done..index).unwrap_or_default());
                     copy.extend_from_slice(b"null");
@@ -116,7 +129,10 @@ mod tests {
 
     #[test]
     fn text_without_them_is_not_copied() {
-        assert!(matches!(without_non_finite(br#"{"a": "Infinity", "b": -2}"#), Cow::Borrowed(_)));
+        assert!(matches!(
+            without_non_finite(br#"{"a": "Infinity", "b": -2}"#),
+            Cow::Borrowed(_)
+        ));
     }
 
     #[test]

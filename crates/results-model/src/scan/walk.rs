@@ -100,7 +100,9 @@ impl Walk {
             (false, _) if self.marks.version.is_some() || self.top.text() == b"{}" => {
                 Err(ReadError::NoBenchmarks)
             }
-            (false, _) => Err(ReadError::UnknownShape { reason: "it has no `benchmarks`".into() }),
+            (false, _) => Err(ReadError::UnknownShape {
+                reason: "it has no `benchmarks`".into(),
+            }),
             (true, 0) => Err(ReadError::NoBenchmarks),
             (true, _) => Ok(()),
         }
@@ -314,7 +316,9 @@ fn root_list(cursor: &mut Cursor<'_>) -> ReadError {
     let opened = cursor.expect(b'[', "`[`").and_then(|()| cursor.peek());
     match opened {
         Ok(Some(b']')) => ReadError::NoBenchmarks,
-        Ok(Some(_)) => ReadError::UnknownShape { reason: "it is a list, not an object".into() },
+        Ok(Some(_)) => ReadError::UnknownShape {
+            reason: "it is a list, not an object".into(),
+        },
         Ok(None) => cursor.truncated("a list"),
         Err(error) => error,
     }

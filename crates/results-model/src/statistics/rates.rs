@@ -1,6 +1,6 @@
 //! Rates and concurrency: distributions over time, not over requests.
 //!
-//! The definitions are those of GuideLLM 0.2, the first release with statistics: between two
+//! The definitions are those of GuideLLM 0.3, the nearest release that has them right: between two
 //! events lies an interval; its rate is the events at its start over its length; each rate counts
 //! by the length of its interval.
 
@@ -63,10 +63,10 @@ impl Intervals {
         self.in_flight.add((end, -1.0))?;
         if interval.output_tokens > 0 {
             let (prompt, output) = (interval.prompt_tokens, interval.output_tokens);
-            // Tokens are taken as evenly spaced from the first one to the end. With the prompt,
-            // its tokens come at once with the first one, and 0.2 counts one less in all.
+            // Tokens are taken as evenly spaced from the first one to the end; those of the
+            // prompt count with the first one, as from 0.3 on (0.2 counts them twice).
             spread(&mut self.output_tokens, interval, 1, output)?;
-            spread(&mut self.tokens, interval, prompt, prompt + output)?;
+            spread(&mut self.tokens, interval, prompt + 1, output)?;
         }
         Ok(())
     }
@@ -80,7 +80,10 @@ impl Intervals {
             tokens.add((start, 0.0))?;
             tokens.add((end, 0.0))?;
         }
-        #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^52")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "token counts are far below 2^52"
+        )]
         let prompt_rate = (end > start).then(|| self.prompt_tokens as f64 / (end - start));
         Ok(OverTime {
             start: Some(start),
@@ -89,26 +92,38 @@ impl Intervals {
             concurrency: levels(self.in_flight)?,
             output_tokens_per_second: rates(self.output_tokens)?,
             tokens_per_second: rates(self.tokens)?,
-            prompt_tokens_per_second: Statistics { mean: prompt_rate, ..Statistics::default() },
+            prompt_tokens_per_second: Statistics {
+                mean: prompt_rate,
+                ..Statistics::default()
+            },
         })
     }
 }
 
-/// Adds `first` tokens at the first token, and the rest of `total` one by one up to the end.
+/// Adds `first` tokens at the first token, and the other `output - 1` one by one up to the end.
 fn spread(
     sample: &mut WeightedSample,
     interval: &Interval,
     first: u64,
-    total: u64,
+    output: u64,
 ) -> io::Result<()> {
     let start = interval.first_token.unwrap_or(interval.start);
-    #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^52")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "token counts are far below 2^52"
+    )]
     sample.add((start, first as f64))?;
-    if total > 1 {
-        #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^52")]
-        let gap = (interval.end - start) / (total - 1) as f64;
-        for token in 1..total {
-            #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^52")]
+    if output > 1 {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "token counts are far below 2^52"
+        )]
+        let gap = (interval.end - start) / (output - 1) as f64;
+        for token in 1..output {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "token counts are far below 2^52"
+            )]
             sample.add((start + token as f64 * gap, 1.0))?;
         }
     }
@@ -154,7 +169,13 @@ mod tests {
     use super::*;
 
     fn interval(start: f64, end: f64) -> Interval {
-        Interval { start, end, first_token: Some(start), prompt_tokens: 4, output_tokens: 3 }
+        Interval {
+            start,
+            end,
+            first_token: Some(start),
+            prompt_tokens: 4,
+            output_tokens: 3,
+        }
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl WeightedSample {
     /// Adds a value. Values that are not finite, and weights that are not positive, count for
     /// nothing.
     pub(crate) fn push(&mut self, value: f64, weight: f64) -> io::Result<()> {
-        if !value.is_finite() || !(weight > 0.0 && weight.is_finite()) {
+        if !(value.is_finite() && weight > 0.0 && weight.is_finite()) {
             return Ok(());
         }
         self.add((value, weight))
@@ -56,12 +56,11 @@ impl WeightedSample {
         self.weight += weight;
         self.weighted_sum += value * weight;
         self.buffer.push((value, weight));
-        if self.buffer.len() >= RUN_VALUES { self.spill() } else { Ok(()) }
-    }
-
-    /// How many values were added.
-    pub(crate) fn count(&self) -> u64 {
-        self.count
+        if self.buffer.len() >= RUN_VALUES {
+            self.spill()
+        } else {
+            Ok(())
+        }
     }
 
     /// The statistics; absent where there is no value.
@@ -96,14 +95,20 @@ impl WeightedSample {
         }
         let [p50, p90, p95, p99] = ranks.found.map(|found| found.or(max));
         let stddev = Some(variance.sqrt());
-        Ok(Statistics { mean: Some(mean), p50, p90, p95, p99, min, max, stddev })
+        Ok(Statistics {
+            mean: Some(mean),
+            p50,
+            p90,
+            p95,
+            p99,
+            min,
+            max,
+            stddev,
+        })
     }
 
     /// Visits all values in ascending order; equal values in the order of their weights.
-    pub(super) fn for_each_sorted(
-        &mut self,
-        visit: &mut dyn FnMut(Weighted),
-    ) -> io::Result<()> {
+    pub(super) fn for_each_sorted(&mut self, visit: &mut dyn FnMut(Weighted)) -> io::Result<()> {
         sort(&mut self.buffer);
         let Some(spill) = self.spill.take() else {
             self.buffer.drain(..).for_each(visit);
@@ -111,7 +116,10 @@ impl WeightedSample {
         };
         let mut sources = vec![Source::Memory(std::mem::take(&mut self.buffer).into_iter())];
         for (start, length) in self.runs.drain(..) {
-            let at = FileAt { file: Arc::clone(&spill), position: start };
+            let at = FileAt {
+                file: Arc::clone(&spill),
+                position: start,
+            };
             let reader = BufReader::with_capacity(RUN_BUFFER_BYTES, at);
             sources.push(Source::Disk(reader, length));
         }
@@ -140,9 +148,7 @@ impl WeightedSample {
 }
 
 fn sort(values: &mut [Weighted]) {
-    values.sort_unstable_by(|one, other| {
-        one.0.total_cmp(&other.0).then(one.1.total_cmp(&other.1))
-    });
+    values.sort_unstable_by(|one, other| one.0.total_cmp(&other.0).then(one.1.total_cmp(&other.1)));
 }
 
 /// Where the cumulative probability first reaches each rank.
@@ -196,7 +202,9 @@ impl Source {
                 reader.read_exact(&mut bytes)?;
                 let (value, weight) = bytes.split_at(WEIGHTED_BYTES / 2);
                 let number = |half: &[u8]| {
-                    half.try_into().map(f64::from_le_bytes).map_err(io::Error::other)
+                    half.try_into()
+                        .map(f64::from_le_bytes)
+                        .map_err(io::Error::other)
                 };
                 Ok(Some((number(value)?, number(weight)?)))
             }
@@ -213,7 +221,9 @@ struct Head {
 impl Ord for Head {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         let by_value = other.value.0.total_cmp(&self.value.0);
-        by_value.then(other.value.1.total_cmp(&self.value.1)).then(other.source.cmp(&self.source))
+        by_value
+            .then(other.value.1.total_cmp(&self.value.1))
+            .then(other.source.cmp(&self.source))
     }
 }
 
@@ -247,6 +257,13 @@ fn merge(mut sources: Vec<Source>, visit: &mut dyn FnMut(Weighted)) -> io::Resul
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::float_cmp,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "small whole numbers, and values that must be the very same"
+)]
 mod tests {
     use proptest::prelude::*;
 
@@ -272,16 +289,25 @@ mod tests {
 
     #[test]
     fn weights_move_the_median() {
-        let statistics = statistics(&[(1.0, 1.0), (2.0, 7.0), (9.0, 1.0)], Accumulation::EachValue);
+        let statistics = statistics(
+            &[(1.0, 1.0), (2.0, 7.0), (9.0, 1.0)],
+            Accumulation::EachValue,
+        );
         assert_eq!(statistics.p50, Some(2.0));
         assert_eq!(statistics.mean, Some(24.0 / 9.0));
     }
 
     #[test]
     fn nothing_measured_is_absent() {
-        assert_eq!(statistics(&[], Accumulation::EachValue), Statistics::default());
+        assert_eq!(
+            statistics(&[], Accumulation::EachValue),
+            Statistics::default()
+        );
         let not_numbers = [(f64::NAN, 1.0), (1.0, 0.0), (f64::INFINITY, 2.0)];
-        assert_eq!(statistics(&not_numbers, Accumulation::EachValue), Statistics::default());
+        assert_eq!(
+            statistics(&not_numbers, Accumulation::EachValue),
+            Statistics::default()
+        );
     }
 
     #[test]

@@ -1,0 +1,39 @@
+//! Takes saved GuideLLM reports to where they are looked at: an embedded store of Parquet files,
+//! or a file of documents.
+//!
+//! Reading is [`guidellm_results_model`]'s; this crate knows where documents go. It knows nothing
+//! of Kubernetes.
+
+pub mod cli;
+mod files;
+mod index;
+mod output;
+mod store;
+mod summary;
+mod table;
+
+pub use output::{Format, Output};
+pub use store::{StagedReport, Store};
+
+use guidellm_results_model::Exit;
+
+use crate::cli::{Cli, Command};
+
+/// Runs a command; all that is worth telling is told on standard error.
+#[must_use]
+pub fn run(cli: Cli) -> Exit {
+    let ended = match cli.command {
+        Command::Index(arguments) => index::run(&arguments),
+        Command::Summary(arguments) => summary::run(&arguments),
+    };
+    ended.unwrap_or_else(|error| {
+        tell(&format!("error: {error:#}"));
+        Exit::Unusable
+    })
+}
+
+/// Writes a line to standard error; if that is gone, there is nobody to tell.
+fn tell(line: &str) {
+    use std::io::Write;
+    drop(writeln!(std::io::stderr().lock(), "{line}"));
+}

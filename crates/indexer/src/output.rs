@@ -1,0 +1,248 @@
+//! Documents in a file: JSON, NDJSON or CSV.
+//!
+//! A summary comes before its requests, though it is known after them, and a report that turns
+//! out to be broken leaves nothing: so each report's requests wait in a temporary file.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use guidellm_results_model::documents::{Request, Summary};
+use guidellm_results_model::frames::{requests_frame, summaries_frame};
+use serde_json::Value;
+use tempfile::{NamedTempFile, SpooledTempFile};
+
+/// What a waiting report may take of memory.
+const SPILL_BYTES: usize = 8 << 20;
+
+/// Format of a file of documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// One array
+    Json,
+    /// One object a line
+    Ndjson,
+    /// One header for both kinds of documents; nested members as JSON text
+    Csv,
+}
+
+/// A file of documents that is being written.
+pub struct Output {
+    to: To,
+    format: Format,
+    columns: Vec<String>,
+    written: u64,
+}
+
+enum To {
+    Stdout(BufWriter<io::Stdout>),
+    /// Written beside its place, and renamed.
+    File(BufWriter<NamedTempFile>, PathBuf),
+}
+
+impl Write for To {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Stdout(stdout) => stdout.write(bytes),
+            Self::File(file, _) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stdout(stdout) => stdout.flush(),
+            Self::File(file, _) => file.flush(),
+        }
+    }
+}
+
+impl Output {
+    /// Creates it before any report is read, so that a wrong path fails at once.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be created.
+    pub fn create(path: &Path, format: Format) -> Result<Self> {
+        let to = if path.as_os_str() == "-" {
+            To::Stdout(BufWriter::new(io::stdout()))
+        } else if path.exists() && !path.is_file() {
+            // A device or a pipe: nothing to rename.
+            let place = || format!("{}: cannot open it for writing", path.display());
+            drop(File::options().write(true).open(path).with_context(place)?);
+            let file = NamedTempFile::new().with_context(place)?;
+            To::File(BufWriter::new(file), path.to_path_buf())
+        } else {
+            let folder = match path.parent() {
+                Some(folder) if !folder.as_os_str().is_empty() => folder,
+                _ => Path::new("."),
+            };
+            let file = NamedTempFile::new_in(folder)
+                .with_context(|| format!("{}: cannot create it", path.display()))?;
+            To::File(BufWriter::new(file), path.to_path_buf())
+        };
+        let columns = if format == Format::Csv {
+            columns()?
+        } else {
+            Vec::new()
+        };
+        let mut output = Self {
+            to,
+            format,
+            columns,
+            written: 0,
+        };
+        output.open().context("cannot write the documents")?;
+        Ok(output)
+    }
+
+    fn open(&mut self) -> Result<()> {
+        match self.format {
+            Format::Json => self.to.write_all(b"[")?,
+            Format::Ndjson => {}
+            Format::Csv => {
+                let mut writer = csv::Writer::from_writer(&mut self.to);
+                writer.write_record(&self.columns)?;
+                writer.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a report that was read to its end.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn write(&mut self, mut report: WaitingReport) -> Result<()> {
+        report.requests.rewind()?;
+        let mut requests = BufReader::new(report.requests);
+        for summary in &report.summaries {
+            self.document(serde_json::to_string(summary)?.as_bytes())?;
+            let index = summary.origin.benchmark_index;
+            let waiting = report
+                .counts
+                .iter()
+                .find(|(benchmark, _)| *benchmark == index);
+            let mut line = Vec::new();
+            for _ in 0..waiting.map_or(0, |(_, count)| *count) {
+                line.clear();
+                requests.read_until(b'\n', &mut line)?;
+                self.document(line.trim_ascii_end())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn document(&mut self, json: &[u8]) -> Result<()> {
+        let first = self.written == 0;
+        self.written += 1;
+        match self.format {
+            Format::Json => {
+                self.to.write_all(if first { b"\n" } else { b",\n" })?;
+                self.to.write_all(json)?;
+            }
+            Format::Ndjson => {
+                self.to.write_all(json)?;
+                self.to.write_all(b"\n")?;
+            }
+            Format::Csv => {
+                let document: Value = serde_json::from_slice(json)?;
+                let cell = |column: &String| match document.get(column) {
+                    None | Some(Value::Null) => String::new(),
+                    Some(Value::String(text)) => text.clone(),
+                    Some(other) => other.to_string(),
+                };
+                let mut writer = csv::Writer::from_writer(&mut self.to);
+                writer.write_record(self.columns.iter().map(cell))?;
+                writer.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the file in its place.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written or renamed.
+    pub fn finish(mut self) -> Result<()> {
+        if self.format == Format::Json {
+            self.to.write_all(b"\n]\n")?;
+        }
+        self.to.flush()?;
+        if let To::File(file, path) = self.to {
+            let place = || format!("{}: cannot write it", path.display());
+            let file = file.into_inner().map_err(io::IntoInnerError::into_error);
+            let mut file = file.with_context(place)?;
+            if path.exists() && !path.is_file() {
+                file.rewind().with_context(place)?;
+                let mut device = File::options()
+                    .write(true)
+                    .open(&path)
+                    .with_context(place)?;
+                io::copy(&mut file, &mut device).with_context(place)?;
+            } else {
+                file.as_file().sync_all().with_context(place)?;
+                file.persist(&path)
+                    .map_err(|error| error.error)
+                    .with_context(place)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Columns of both kinds of documents, summaries' first.
+fn columns() -> Result<Vec<String>> {
+    let mut columns: Vec<String> = Vec::new();
+    for frame in [summaries_frame(&[])?, requests_frame(&[])?] {
+        for name in frame.get_column_names() {
+            if !columns.iter().any(|column| column == name.as_str()) {
+                columns.push(name.to_string());
+            }
+        }
+    }
+    Ok(columns)
+}
+
+/// A report's documents, until it is known to be whole.
+pub struct WaitingReport {
+    requests: SpooledTempFile,
+    /// Benchmarks in the order of their requests, and how many these are.
+    counts: Vec<(u32, u64)>,
+    summaries: Vec<Summary>,
+}
+
+impl WaitingReport {
+    pub(crate) fn new() -> Self {
+        Self {
+            requests: tempfile::spooled_tempfile(SPILL_BYTES),
+            counts: Vec::new(),
+            summaries: Vec::new(),
+        }
+    }
+
+    pub(crate) fn requests(&mut self, requests: &[Request]) -> Result<()> {
+        let failure = "cannot keep a report in a temporary file; is the disk of TMPDIR full?";
+        let mut lines = Vec::with_capacity(requests.len() * 1024);
+        for request in requests {
+            serde_json::to_writer(&mut lines, request)?;
+            lines.push(b'\n');
+        }
+        self.requests.write_all(&lines).context(failure)?;
+        if let Some(first) = requests.first() {
+            let benchmark = first.origin.benchmark_index;
+            match self.counts.last_mut() {
+                Some((last, count)) if *last == benchmark => *count += requests.len() as u64,
+                _ => self.counts.push((benchmark, requests.len() as u64)),
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn summary(&mut self, summary: Summary) {
+        self.summaries.push(summary);
+    }
+}

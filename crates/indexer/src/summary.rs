@@ -1,0 +1,105 @@
+//! `guidellm-indexer summary`.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use guidellm_results_model::documents::{Request, Summary};
+use guidellm_results_model::frames::summaries_frame;
+use guidellm_results_model::{Consumer, Exit, Interrupted, ReadOptions, read};
+use polars::frame::DataFrame;
+use polars_io::SerReader;
+use polars_io::parquet::read::ParquetReader;
+
+use crate::cli::SummaryArguments;
+use crate::files::Named;
+use crate::index::DEFAULT_STORE;
+use crate::store::Store;
+use crate::{table, tell};
+
+/// Keeps summaries only.
+#[derive(Default)]
+struct Summaries(Vec<Summary>);
+
+impl Consumer for Summaries {
+    type Error = std::convert::Infallible;
+
+    fn requests(&mut self, _: Vec<Request>) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    fn summary(&mut self, summary: Summary) -> Result<(), Self::Error> {
+        self.0.push(summary);
+        Ok(())
+    }
+}
+
+pub(crate) fn run(arguments: &SummaryArguments) -> Result<Exit> {
+    let (reports, failures) = arguments.reports.find();
+    let mut failed = failures.len();
+    failures
+        .iter()
+        .for_each(|failure| tell(&format!("error: {failure:#}")));
+    let mut summaries = Summaries::default();
+    for report in &reports {
+        if let Err(error) = summarise(report, arguments, &mut summaries) {
+            failed += 1;
+            tell(&format!("error: {error:#}"));
+        }
+    }
+    let mut frame = summaries_frame(&summaries.0)?;
+    let default = (!arguments.reports.names_reports()).then(|| PathBuf::from(DEFAULT_STORE));
+    if let Some(root) = arguments.store.clone().or(default) {
+        frame.vstack_mut(&stored(&root)?)?;
+    }
+    let text = if arguments.json {
+        table::json(&frame)?
+    } else {
+        table::text(&frame)?
+    };
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(match (frame.height(), failed) {
+        (_, 0) => Exit::Done,
+        (0, _) => Exit::Unusable,
+        _ => Exit::SomeFailed,
+    })
+}
+
+fn summarise(report: &Named, arguments: &SummaryArguments, into: &mut Summaries) -> Result<()> {
+    let options = ReadOptions {
+        salvage: arguments.reports.salvage,
+        ..ReadOptions::default()
+    };
+    match read(
+        report.source(),
+        &arguments.reports.context(),
+        &options,
+        into,
+    ) {
+        Ok(_) => Ok(()),
+        Err(Interrupted::Read(error)) => Err(anyhow::Error::new(error).context(report.name())),
+        Err(Interrupted::Consumer(never)) => match never {},
+    }
+}
+
+/// All summaries of a store.
+fn stored(root: &Path) -> Result<DataFrame> {
+    if !root.is_dir() {
+        anyhow::bail!(
+            "{}: no such store; name reports, or --store DIR",
+            root.display()
+        );
+    }
+    let store = Store::open(root)?;
+    let pattern = format!("{}/run=*/job=*/*.parquet", store.summaries().display());
+    let mut frame = summaries_frame(&[])?;
+    for path in glob::glob(&pattern)? {
+        let path = path?;
+        let place = || format!("{}: cannot read it", path.display());
+        let file = File::open(&path).with_context(place)?;
+        let stored = ParquetReader::new(file).finish().with_context(place)?;
+        frame.vstack_mut(&stored).with_context(place)?;
+    }
+    Ok(frame)
+}

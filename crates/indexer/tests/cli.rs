@@ -1,0 +1,235 @@
+//! The command as its users meet it: arguments in, documents, messages and exit codes out.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use assert_cmd::Command;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fixtures")
+        .join(name)
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::cargo_bin("guidellm-indexer").unwrap();
+    command
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// Every file below a folder, but for the staging of nobody.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path))
+        } else {
+            found.push(path)
+        }
+    }
+    found.sort();
+    found
+}
+
+fn documents(output: &Output) -> Vec<serde_json::Value> {
+    let lines = String::from_utf8(output.stdout.clone()).unwrap();
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn the_default_target_is_a_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = fixture("reports/0.8.1/constant_mixed.json");
+    let output = run(folder.path(), &["index", report.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(files(&folder.path().join("results")).len(), 2);
+}
+
+#[test]
+fn indexing_twice_leaves_one_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = fixture("reports/0.8.1/constant_mixed.json");
+    for _ in 0..2 {
+        run(
+            folder.path(),
+            &["index", report.to_str().unwrap(), "--store", "s"],
+        );
+    }
+    let yaml = fixture("reports/0.8.1/constant_mixed.yaml");
+    run(
+        folder.path(),
+        &["index", yaml.to_str().unwrap(), "--store", "s"],
+    );
+    assert_eq!(files(&folder.path().join("s")).len(), 2);
+}
+
+#[test]
+fn a_summary_comes_before_its_requests() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = fixture("reports/0.8.1/constant_multirate.json");
+    let output = run(
+        folder.path(),
+        &[
+            "index",
+            report.to_str().unwrap(),
+            "-o",
+            "-",
+            "--format",
+            "ndjson",
+        ],
+    );
+    let kinds: Vec<(u64, String)> = documents(&output)
+        .iter()
+        .map(|document| {
+            let index = document["benchmark_index"].as_u64().unwrap();
+            (index, document["metricName"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    let first_of = |index: u64| kinds.iter().find(|(found, _)| *found == index).unwrap();
+    for index in 0..3 {
+        assert_eq!(first_of(index).1, "guidellmSummary");
+    }
+    assert!(kinds.is_sorted_by_key(|(index, _)| *index));
+}
+
+#[test]
+fn every_invalid_report_is_one_clear_line_and_leaves_nothing() {
+    for report in files(&fixture("invalid")) {
+        let folder = tempfile::tempdir().unwrap();
+        let output = run(
+            folder.path(),
+            &["index", report.to_str().unwrap(), "--store", "s", "-q"],
+        );
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{}: {errors}",
+            report.display()
+        );
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+        let name = report.file_name().unwrap().to_str().unwrap();
+        assert!(
+            errors.starts_with("error: ") && errors.contains(name),
+            "{errors}"
+        );
+        assert_eq!(files(&folder.path().join("s")), Vec::<PathBuf>::new());
+        assert_eq!(fs::read_dir(folder.path().join("s")).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn other_reports_go_on_after_a_broken_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let broken = fixture("invalid/truncated_in_record.json");
+    let whole = fixture("reports/0.1.0/constant_mixed.json");
+    let arguments = [
+        "index",
+        broken.to_str().unwrap(),
+        whole.to_str().unwrap(),
+        "--store",
+        "s",
+        "--json",
+    ];
+    let output = run(folder.path(), &arguments);
+    assert_eq!(output.status.code(), Some(1));
+    let outcome: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(outcome["reports"], 1);
+    assert_eq!(outcome["failed"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_truncated_reports_whole_records_can_be_salvaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = fixture("reports/0.8.1/constant_mixed.json");
+    let text = fs::read(&whole).unwrap();
+    fs::write(folder.path().join("cut.json"), &text[..text.len() * 2 / 3]).unwrap();
+    let ids = |path: &str, more: &[&str]| -> Vec<String> {
+        let arguments = ["index", path, "-o", "-", "--format", "ndjson"];
+        let output = run(folder.path(), &[&arguments[..], more].concat());
+        let ids = documents(&output);
+        ids.iter()
+            .map(|document| document["document_id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let all = ids(whole.to_str().unwrap(), &[]);
+    assert!(ids("cut.json", &[]).is_empty());
+    let salvaged = ids("cut.json", &["--salvage"]);
+    assert!(salvaged.len() > 5 && salvaged.len() < all.len());
+    assert!(salvaged.iter().all(|id| all.contains(id)));
+}
+
+#[test]
+fn json_yaml_and_compressed_copies_are_the_same_documents() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |name: &str| {
+        let report = fixture(name);
+        let arguments = [
+            "index",
+            report.to_str().unwrap(),
+            "-o",
+            "-",
+            "--format",
+            "ndjson",
+        ];
+        documents(&run(folder.path(), &arguments))
+    };
+    for release in ["0.4.0", "0.7.3", "0.8.1"] {
+        let json = of(&format!("reports/{release}/constant_mixed.json"));
+        let yaml = of(&format!("reports/{release}/constant_mixed.yaml"));
+        assert_eq!(json, yaml, "{release}");
+    }
+    let sorted = of("valid/sorted_keys.json");
+    assert!(!sorted.is_empty());
+}
+
+#[test]
+fn standard_input_is_read_like_a_file() {
+    let report = fixture("reports/0.3.1/constant_mixed.json");
+    let mut command = Command::cargo_bin("guidellm-indexer").unwrap();
+    let arguments = ["index", "-", "-o", "-", "--format", "ndjson"];
+    let output = command
+        .args(arguments)
+        .pipe_stdin(&report)
+        .unwrap()
+        .output()
+        .unwrap();
+    assert_eq!(documents(&output).len(), 36);
+}
+
+#[test]
+fn without_reports_it_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["index"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("no report is named")
+    );
+}
+
+#[test]
+fn a_stores_summary_has_a_row_a_benchmark() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = fixture("reports/0.8.1/constant_multirate.json");
+    run(folder.path(), &["index", report.to_str().unwrap()]);
+    let output = run(folder.path(), &["summary", "--json"]);
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(rows.len(), 3);
+    assert!(
+        rows.iter()
+            .all(|row| row["ttft_p95_ms"].as_f64().unwrap() > 0.0)
+    );
+}
