@@ -97,6 +97,10 @@ def own_fields(benchmark: Benchmark, rate: float | None) -> dict:
         found |= window(benchmark) | metrics(benchmark)
         found["timestamp"] = found["start_timestamp"]
         found["timestamp_source"] = "measured_start"
+    if benchmark.generation == "0.2-0.3":
+        # Only 0.2 lacks the 50th percentile, and counts prompts twice.
+        percentiles = benchmark.raw["metrics"]["tokens_per_second"]["successful"]["percentiles"]
+        found["tokens_per_second_counts_prompt_twice"] = None if "p50" in percentiles else True
     return found | validity(benchmark, found, rate)
 
 

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use guidellm_results_model::documents::{Request, Summary};
-use guidellm_results_model::frames::summaries_frame;
+use guidellm_results_model::frames::{instants, summaries_frame};
 use guidellm_results_model::{Consumer, Exit, Interrupted, ReadOptions, read};
 use polars::frame::DataFrame;
+use polars::prelude::{Column, DataType, PolarsResult, SortMultipleOptions};
 use polars_io::SerReader;
 use polars_io::parquet::read::ParquetReader;
 
@@ -53,6 +54,7 @@ pub(crate) fn run(arguments: &SummaryArguments) -> Result<Exit> {
     if let Some(root) = arguments.store.clone().or(default) {
         frame.vstack_mut(&stored(&root)?)?;
     }
+    let frame = frame.sort(["timestamp"], SortMultipleOptions::default())?;
     let text = if arguments.json {
         table::json(&frame)?
     } else {
@@ -83,6 +85,14 @@ fn summarise(report: &Named, arguments: &SummaryArguments, into: &mut Summaries)
     }
 }
 
+/// A stored column in the type that it was written with. Instants come back without their zone.
+fn typed(stored: &Column, kind: &DataType) -> PolarsResult<Column> {
+    match kind {
+        DataType::Datetime(..) => instants(stored),
+        _ => stored.cast(kind),
+    }
+}
+
 /// All summaries of a store.
 fn stored(root: &Path) -> Result<DataFrame> {
     if !root.is_dir() {
@@ -94,12 +104,19 @@ fn stored(root: &Path) -> Result<DataFrame> {
     let store = Store::open(root)?;
     let pattern = format!("{}/run=*/job=*/*.parquet", store.summaries().display());
     let mut frame = summaries_frame(&[])?;
+    let schema = frame.schema().clone();
     for path in glob::glob(&pattern)? {
         let path = path?;
         let place = || format!("{}: cannot read it", path.display());
         let file = File::open(&path).with_context(place)?;
         let stored = ParquetReader::new(file).finish().with_context(place)?;
-        frame.vstack_mut(&stored).with_context(place)?;
+        let columns = schema
+            .iter()
+            .map(|(name, kind)| typed(stored.column(name)?, kind));
+        let columns = columns.collect::<Result<Vec<_>, _>>().with_context(place)?;
+        frame
+            .vstack_mut(&DataFrame::new(stored.height(), columns)?)
+            .with_context(place)?;
     }
     Ok(frame)
 }

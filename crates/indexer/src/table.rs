@@ -1,6 +1,7 @@
 //! Summaries for people: a table in text, or the same as JSON.
 
 use anyhow::Result;
+use guidellm_results_model::documents::Timestamp;
 use polars::frame::DataFrame;
 use polars::prelude::AnyValue;
 use serde_json::{Map, Number, Value};
@@ -60,6 +61,9 @@ pub(crate) fn json(frame: &DataFrame) -> Result<String> {
                 AnyValue::Float64(number) => Number::from_f64(number).map(Value::Number),
                 AnyValue::Int64(number) => Some(number.into()),
                 AnyValue::Boolean(flag) => Some(flag.into()),
+                AnyValue::Datetime(micros, ..) | AnyValue::DatetimeOwned(micros, ..) => {
+                    Timestamp::from_epoch_micros(micros).map(|instant| instant.to_string().into())
+                }
                 value => Some(plain(&value).into()),
             };
             object.extend(value.map(|value| (column.name().to_string(), value)));

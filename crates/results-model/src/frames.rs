@@ -4,7 +4,7 @@
 //! files of a store have one schema. Nested members (labels, warnings, conclusions) are JSON text.
 
 use polars::prelude::{
-    Column, DataFrame, IntoColumn, NamedFrom, PolarsResult, Series, TimeUnit, TimeZone,
+    Column, DataFrame, DataType, IntoColumn, NamedFrom, PolarsResult, Series, TimeUnit, TimeZone,
 };
 use serde_json::Value;
 
@@ -46,7 +46,7 @@ pub fn requests_frame(requests: &[Request]) -> PolarsResult<DataFrame> {
             rows.text("tpot_definition", |row| {
                 Some(row.origin.tpot_definition.as_str())
             }),
-            rows.flag("salvaged", |row| row.origin.salvaged),
+            rows.optional_flag("salvaged", |row| row.origin.salvaged.then_some(true)),
             rows.text("request_id", |row| Some(&row.request_id)),
             rows.text("response_id", |row| row.response_id.as_deref()),
             rows.text("conversation_id", |row| row.conversation_id.as_deref()),
@@ -187,13 +187,11 @@ pub fn summaries_frame(summaries: &[Summary]) -> PolarsResult<DataFrame> {
             .iter()
             .map(|name| rows.count(name, |row| row.get(name)?.as_u64())),
     );
-    columns.extend(FLAGS.iter().map(|name| match *name {
-        // What is only written when true.
-        "salvaged" | "tokens_per_second_counts_prompt_twice" => {
-            rows.flag(name, |row| row.get(name).is_some())
-        }
-        _ => rows.optional_flag(name, |row| row.get(name)?.as_bool()),
-    }));
+    columns.extend(
+        FLAGS
+            .iter()
+            .map(|name| rows.optional_flag(name, |row| row.get(name)?.as_bool())),
+    );
     columns.extend(
         NUMBERS
             .iter()
@@ -251,6 +249,19 @@ fn metric_names() -> Vec<String> {
     }
 }
 
+/// A column of epoch microseconds, or of instants without a zone, as instants in UTC. A cast
+/// alone drops the zone of all but empty columns.
+///
+/// # Errors
+///
+/// If the column holds neither.
+pub fn instants(column: &Column) -> PolarsResult<Column> {
+    let micros = column.cast(&DataType::Int64)?;
+    let instants = micros.i64()?.clone();
+    let instants = instants.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC));
+    Ok(instants.into_column())
+}
+
 /// Makes columns of rows.
 struct Rows<'a, R>(&'a [R]);
 
@@ -297,7 +308,6 @@ impl<'a, R> Rows<'a, R> {
             .iter()
             .map(|row| value(row).map(Timestamp::epoch_micros))
             .collect();
-        let zone = polars::prelude::DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC));
-        Ok(Series::new(name.into(), values).cast(&zone)?.into_column())
+        instants(&Series::new(name.into(), values).into_column())
     }
 }

@@ -153,6 +153,7 @@ fn only_measured(metrics: &SummaryMetrics, totals: StatusCounts) -> SummaryMetri
         return *metrics;
     }
     SummaryMetrics {
+        tokens_per_second_counts_prompt_twice: metrics.tokens_per_second_counts_prompt_twice,
         dispatch_delay: metrics.dispatch_delay,
         generation_delay: metrics.generation_delay,
         goodput: metrics.goodput,

@@ -1,0 +1,149 @@
+//! A damaged report gives an error or a right answer, never a panic and never half an answer.
+
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use guidellm_results_model::documents::{Request, Summary};
+use guidellm_results_model::{
+    Consumer, Interrupted, ReadError, ReadOptions, ReadOutcome, RunContext, Source, read,
+};
+use proptest::prelude::*;
+
+#[derive(Debug, Default, PartialEq)]
+struct Kept {
+    requests: Vec<Request>,
+    summaries: Vec<Summary>,
+}
+
+impl Consumer for Kept {
+    type Error = std::convert::Infallible;
+
+    fn requests(&mut self, requests: Vec<Request>) -> Result<(), Self::Error> {
+        self.requests.extend(requests);
+        Ok(())
+    }
+
+    fn summary(&mut self, summary: Summary) -> Result<(), Self::Error> {
+        self.summaries.push(summary);
+        Ok(())
+    }
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fixtures/reports")
+        .join(name)
+}
+
+fn read_text(text: &[u8], salvage: bool) -> (Result<ReadOutcome, ReadError>, Kept) {
+    let mut kept = Kept::default();
+    let options = ReadOptions {
+        salvage,
+        ..ReadOptions::default()
+    };
+    let source = Source::reader(Cursor::new(text.to_vec()));
+    let outcome = read(source, &RunContext::default(), &options, &mut kept);
+    let outcome = outcome.map_err(|error| match error {
+        Interrupted::Read(error) => error,
+        Interrupted::Consumer(never) => match never {},
+    });
+    (outcome, kept)
+}
+
+/// One small report of each generation.
+fn reports() -> Vec<Vec<u8>> {
+    [
+        "0.1.0", "0.2.1", "0.3.1", "0.4.0", "0.5.4", "0.7.3", "0.8.1",
+    ]
+    .iter()
+    .map(|release| std::fs::read(fixture(&format!("{release}/constant_mixed.json"))).unwrap())
+    .collect()
+}
+
+fn report() -> impl Strategy<Value = Vec<u8>> {
+    prop::sample::select(reports())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn a_truncated_report_is_told_as_one(text in report(), at in 0.0..1.0f64) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss,
+            reason = "a position in a small file")]
+        let length = (text.len() as f64 * at) as usize;
+        // The trailing newline of one fixture is no part of the report.
+        let (outcome, kept) = read_text(&text[..length], false);
+        prop_assert!(outcome.is_err());
+        prop_assert!(kept.summaries.is_empty());
+    }
+
+    #[test]
+    fn what_is_salvaged_is_part_of_the_whole(text in report(), at in 0.0..1.0f64) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss,
+            reason = "a position in a small file")]
+        let length = (text.len() as f64 * at) as usize;
+        let (_, whole) = read_text(&text, false);
+        let (outcome, kept) = read_text(&text[..length], true);
+        if outcome.is_ok() {
+            for request in &kept.requests {
+                prop_assert!(request.origin.salvaged);
+                prop_assert!(whole.requests.iter().any(|it| it.document_id == request.document_id));
+            }
+        } else {
+            prop_assert!(kept.summaries.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_is_an_error_or_an_answer(
+        text in report(),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        let mut text = text;
+        let at = at.index(text.len());
+        text[at] = byte;
+        let (outcome, kept) = read_text(&text, false);
+        match outcome {
+            Ok(outcome) => prop_assert_eq!(outcome.benchmarks, kept.summaries.len()),
+            Err(_) => prop_assert!(kept.summaries.is_empty()),
+        }
+    }
+}
+
+#[test]
+fn two_million_levels_of_nesting_are_an_error() {
+    let deep = "[".repeat(2_000_000);
+    for text in [
+        deep.clone(),
+        format!("{{\"benchmarks\":{deep}"),
+        format!("{{\"benchmarks\":[{{\"config\":{deep}"),
+        format!("{{\"benchmarks\":[{{\"requests\":{{\"successful\":[{{\"a\":{deep}"),
+        format!("a: {deep}"),
+    ] {
+        assert!(read_text(text.as_bytes(), false).0.is_err());
+    }
+}
+
+#[test]
+fn yaml_anchors_cannot_blow_up() {
+    let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..12 {
+        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
+        text.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+    }
+    assert!(matches!(
+        read_text(text.as_bytes(), false).0,
+        Err(ReadError::Yaml { .. })
+    ));
+}
+
+#[test]
+fn json_is_never_tried_as_yaml() {
+    let (outcome, _) = read_text(b"{benchmarks: [], a: 1}", false);
+    assert!(
+        matches!(outcome, Err(ReadError::Syntax { .. })),
+        "{outcome:?}"
+    );
+}
