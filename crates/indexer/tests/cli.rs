@@ -1,5 +1,7 @@
 //! The command as its users meet it: arguments in, documents, messages and exit codes out.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -30,9 +32,9 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     for entry in entries {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            found.extend(files(&path))
+            found.extend(files(&path));
         } else {
-            found.push(path)
+            found.push(path);
         }
     }
     found.sort();
