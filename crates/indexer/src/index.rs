@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &IndexArguments) -> Result<Exit> {
 /// Where documents go.
 struct Targets {
     output: Option<Output>,
-    store: Option<(Store, PathBuf)>,
+    store: Option<Store>,
 }
 
 impl Targets {
@@ -75,7 +75,7 @@ impl Targets {
             .store
             .clone()
             .or_else(|| arguments.output.is_none().then_some(default))
-            .map(|root| Store::open(&root).map(|store| (store, root)))
+            .map(Store::open)
             .transpose()?;
         let output = arguments.output.as_deref();
         let output = output
@@ -87,11 +87,7 @@ impl Targets {
     fn stage(&self) -> Result<Staged> {
         Ok(Staged {
             output: self.output.as_ref().map(|_| WaitingReport::new()),
-            store: self
-                .store
-                .as_ref()
-                .map(|(store, _)| store.stage())
-                .transpose()?,
+            store: self.store.as_ref().map(Store::stage).transpose()?,
         })
     }
 

@@ -87,16 +87,15 @@ impl Output {
         } else {
             Vec::new()
         };
-        let mut output = Self {
+        Ok(Self {
             to,
             format,
             columns,
             written: 0,
-        };
-        output.open().context("cannot write the documents")?;
-        Ok(output)
+        })
     }
 
+    /// What comes before the first document; without one, nothing is written.
     fn open(&mut self) -> Result<()> {
         match self.format {
             Format::Json => self.to.write_all(b"[")?,
@@ -137,6 +136,9 @@ impl Output {
 
     fn document(&mut self, json: &[u8]) -> Result<()> {
         let first = self.written == 0;
+        if first {
+            self.open()?;
+        }
         self.written += 1;
         match self.format {
             Format::Json => {

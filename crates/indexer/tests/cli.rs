@@ -214,6 +214,25 @@ fn standard_input_is_read_like_a_file() {
 }
 
 #[test]
+fn without_a_readable_report_standard_output_stays_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let broken = fixture("invalid/truncated_in_record.json");
+    for format in ["json", "ndjson", "csv"] {
+        let arguments = [
+            "index",
+            broken.to_str().unwrap(),
+            "-o",
+            "-",
+            "--format",
+            format,
+        ];
+        let output = run(folder.path(), &arguments);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(output.stdout.is_empty(), "{format}");
+    }
+}
+
+#[test]
 fn without_reports_it_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let output = run(folder.path(), &["index"]);

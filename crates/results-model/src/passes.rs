@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::documents::{Origin, SCHEMA_VERSION, Timestamp};
+use crate::documents::{Origin, RequestStatus, SCHEMA_VERSION, Timestamp};
 use crate::error::{Place, ReadError};
 use crate::generation::{Detection, Generation, detect, provisional};
 use crate::generations::{self, Benchmark, OriginFacts, RecordContext};
@@ -20,9 +20,20 @@ pub(crate) fn same_layout(one: Generation, other: Generation) -> bool {
     layout(one) == layout(other)
 }
 
-/// Ends a pass whose documents nobody takes any more; the caller knows why.
-fn hung_up() -> ReadError {
-    ReadError::Io(std::io::ErrorKind::BrokenPipe.into())
+fn job(
+    generation: Generation,
+    benchmark: usize,
+    status: RequestStatus,
+    records: Records,
+    context: &RecordContext,
+) -> Job {
+    Job {
+        generation,
+        benchmark,
+        status,
+        records,
+        context: context.clone(),
+    }
 }
 
 /// Makes benchmarks' identities.
@@ -165,19 +176,8 @@ impl Events for FirstPass<'_> {
         let Some(generation) = self.generation else {
             return Ok(());
         };
-        let (benchmark, context) = (walk.index, context.clone());
-        let job = Job {
-            generation,
-            benchmark,
-            status,
-            records,
-            context,
-        };
-        if self.dispatcher.send(job) {
-            Ok(())
-        } else {
-            Err(hung_up())
-        }
+        let job = job(generation, walk.index, status, records, context);
+        self.dispatcher.send(job)
     }
 
     fn benchmark(&mut self, walk: &Walk) -> Result<(), ReadError> {
@@ -223,14 +223,6 @@ impl Events for Survey<'_> {
         }
         Ok(())
     }
-
-    fn benchmark(&mut self, _: &Walk) -> Result<(), ReadError> {
-        Ok(())
-    }
-
-    fn group(&mut self, _: &Walk) -> Result<(), ReadError> {
-        Ok(())
-    }
 }
 
 /// Dispatches the records that were deferred.
@@ -243,30 +235,11 @@ pub(crate) struct RecordsPass<'a> {
 impl Events for RecordsPass<'_> {
     fn records(&mut self, list: List, records: Records, walk: &Walk) -> Result<(), ReadError> {
         let state = self.states.get(walk.index).filter(|state| state.deferred);
-        let context = state.and_then(|state| state.context.clone());
+        let context = state.and_then(|state| state.context.as_ref());
         let (Some(context), List::Requests(status)) = (context, list) else {
             return Ok(());
         };
-        let (generation, benchmark) = (self.generation, walk.index);
-        let job = Job {
-            generation,
-            benchmark,
-            status,
-            records,
-            context,
-        };
-        if self.dispatcher.send(job) {
-            Ok(())
-        } else {
-            Err(hung_up())
-        }
-    }
-
-    fn benchmark(&mut self, _: &Walk) -> Result<(), ReadError> {
-        Ok(())
-    }
-
-    fn group(&mut self, _: &Walk) -> Result<(), ReadError> {
-        Ok(())
+        let job = job(self.generation, walk.index, status, records, context);
+        self.dispatcher.send(job)
     }
 }

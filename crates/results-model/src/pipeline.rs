@@ -39,10 +39,16 @@ pub(crate) struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Queues a block; waits while too many are in flight. False once nobody wants them.
-    pub(crate) fn send(&self, job: Job) -> bool {
+    /// Queues a block; waits while too many are in flight. Fails once nobody takes the documents
+    /// any more, which ends the pass; the caller of [`run`] knows why.
+    pub(crate) fn send(&self, job: Job) -> Result<(), ReadError> {
         let (reply, outcome) = sync_channel(1);
-        self.order.send(outcome).is_ok() && self.work.send((job, reply)).is_ok()
+        let queued = self.order.send(outcome).is_ok() && self.work.send((job, reply)).is_ok();
+        if queued {
+            Ok(())
+        } else {
+            Err(ReadError::Io(std::io::ErrorKind::BrokenPipe.into()))
+        }
     }
 }
 

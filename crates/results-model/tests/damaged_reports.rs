@@ -75,7 +75,6 @@ proptest! {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss,
             reason = "a position in a small file")]
         let length = (text.len() as f64 * at) as usize;
-        // The trailing newline of one fixture is no part of the report.
         let (outcome, kept) = read_text(&text[..length], false);
         prop_assert!(outcome.is_err());
         prop_assert!(kept.summaries.is_empty());

@@ -42,10 +42,14 @@ pub(crate) trait Events {
     fn records(&mut self, list: List, records: Records, walk: &Walk) -> Result<(), ReadError>;
 
     /// The benchmark was read to its end; [`Walk::benchmark`] is whole.
-    fn benchmark(&mut self, walk: &Walk) -> Result<(), ReadError>;
+    fn benchmark(&mut self, _walk: &Walk) -> Result<(), ReadError> {
+        Ok(())
+    }
 
     /// A group of 0.1's benchmarks was read to its end; [`Walk::group`] is whole.
-    fn group(&mut self, walk: &Walk) -> Result<(), ReadError>;
+    fn group(&mut self, _walk: &Walk) -> Result<(), ReadError> {
+        Ok(())
+    }
 }
 
 /// What is known of the report so far.
