@@ -10,7 +10,7 @@ use crate::documents::{
 };
 use crate::error::{Place, ReadError};
 use crate::identity;
-use crate::scan::{Records, typed};
+use crate::scan::{HeavyMembers, Records, typed};
 use crate::statistics::Interval;
 
 /// What records need to know of their benchmark.
@@ -39,6 +39,10 @@ pub(crate) struct Batch {
 
 /// A record's typed form in one generation.
 pub(super) trait Wire: DeserializeOwned {
+    /// Large members that no document needs and no part of this type is called, in GuideLLM's
+    /// order.
+    const HEAVY: &'static [&'static str];
+
     /// GuideLLM's id of the request.
     fn id(&self) -> Option<&str>;
 
@@ -90,9 +94,16 @@ pub(super) fn normalise<W: Wire>(
         requests: Vec::with_capacity(records.ranges.len()),
         ..Batch::default()
     };
+    let heavy = HeavyMembers::new(W::HEAVY);
+    let mut light = Vec::new();
     for (text, index, offset) in records.iter() {
         let path = || format!("{}.requests.{status}[{index}]", context.path);
-        let wire: W = parse(text, offset, context.is_json, &path)?;
+        heavy.take_out(text, &mut light);
+        // What cannot be read without them is read, or told, with them.
+        let wire: W = match read(&light) {
+            Some(wire) => wire,
+            None => parse(text, offset, context.is_json, &path)?,
+        };
         if batch.requests.is_empty() {
             batch.endpoint = wire.endpoint().map(str::to_owned);
         }
@@ -133,6 +144,10 @@ pub(super) fn earliest<C: Clocked>(
     Ok(earliest)
 }
 
+fn read<T: DeserializeOwned>(text: &[u8]) -> Option<T> {
+    serde_json::from_str(std::str::from_utf8(text).ok()?).ok()
+}
+
 /// Parses one record. The common case does no work for the sake of errors or of NaN tokens;
 /// only a text that it refuses is looked at again.
 fn parse<T: DeserializeOwned>(
@@ -141,32 +156,19 @@ fn parse<T: DeserializeOwned>(
     is_json: bool,
     path: &dyn Fn() -> String,
 ) -> Result<T, ReadError> {
-    let text = std::str::from_utf8(text).map_err(|error| ReadError::InvalidUtf8 {
-        byte: offset + error.valid_up_to() as u64,
-    })?;
-    serde_json::from_str(text).or_else(|error| retry(text, offset, is_json, path, &error))
-}
-
-fn retry<T: DeserializeOwned>(
-    text: &str,
-    offset: u64,
-    is_json: bool,
-    path: &dyn Fn() -> String,
-    error: &serde_json::Error,
-) -> Result<T, ReadError> {
-    let clean = typed::without_non_finite(text.as_bytes());
-    if let Ok(record) = serde_json::from_slice(&clean) {
+    if let Some(record) = read(text) {
         return Ok(record);
     }
-    let path = path();
-    let (path, message, at) = match typed::explain::<T>(&clean, &path) {
-        Some(failure) => (failure.path, failure.message, failure.offset),
-        None => (path, error.to_string(), 0),
-    };
-    let byte = is_json.then_some(offset + at as u64);
-    Err(ReadError::Value {
-        place: Place { byte, path },
-        message,
+    if let Err(error) = std::str::from_utf8(text) {
+        let byte = offset + error.valid_up_to() as u64;
+        return Err(ReadError::InvalidUtf8 { byte });
+    }
+    typed::parse(text, &path()).map_err(|failure| ReadError::Value {
+        place: Place {
+            byte: is_json.then_some(offset + failure.offset as u64),
+            path: failure.path,
+        },
+        message: failure.message,
     })
 }
 

@@ -131,6 +131,8 @@ impl Record {
 }
 
 impl Wire for Record {
+    const HEAVY: &'static [&'static str] = &["prompt", "output"];
+
     fn id(&self) -> Option<&str> {
         self.request.id.as_deref()
     }
@@ -199,6 +201,8 @@ pub(super) struct ErrorRecord {
 }
 
 impl Wire for ErrorRecord {
+    const HEAVY: &'static [&'static str] = &["prompt"];
+
     fn id(&self) -> Option<&str> {
         self.request.id.as_deref()
     }

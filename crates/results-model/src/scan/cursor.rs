@@ -3,9 +3,9 @@
 use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
 
-use super::block::{BLOCK_BYTES, BlockPool, Records};
+use super::block::{BLOCK_BYTES, Block, BlockPool, Records};
 use super::skeleton::Skeleton;
-use super::structure::{Brackets, STEP, StringState};
+use super::structure::{StringState, bits, end_of_container, step_at};
 use crate::error::ReadError;
 
 /// Largest record read: some hundred times a request with a long prompt, and still a quarter of
@@ -16,7 +16,7 @@ const MAX_RECORD_BYTES: usize = 32 << 20;
 pub(crate) struct Cursor<'a> {
     input: &'a mut dyn Read,
     pool: &'a BlockPool,
-    block: Arc<Vec<u8>>,
+    block: Arc<Block>,
     position: usize,
     /// Offset of `block` in the text.
     base: u64,
@@ -256,10 +256,10 @@ impl<'a> Cursor<'a> {
         let kept = self.block.get(keep..).unwrap_or_default();
         let want = BLOCK_BYTES.max(kept.len());
         let mut next = self.pool.take(kept.len() + want);
-        next.extend_from_slice(kept);
+        next.push(kept);
         let before = next.len();
         if !self.ended {
-            match Read::take(&mut self.input, want as u64).read_to_end(&mut next) {
+            match next.read(self.input, want) {
                 Ok(count) => self.ended = count < want,
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
                     (self.ended, self.cut) = (true, true);
@@ -287,66 +287,6 @@ fn is_blank(byte: u8) -> bool {
 
 fn ends_scalar(byte: u8) -> bool {
     is_blank(byte) || matches!(byte, b',' | b':' | b'{' | b'}' | b'[' | b']' | b'"')
-}
-
-/// The step at `from`; the last one of an ended text is padded with blanks.
-fn step_at(text: &[u8], from: usize, ended: bool) -> Option<([u8; STEP], usize)> {
-    let rest = text.get(from..).unwrap_or_default();
-    if let Some((step, _)) = rest.split_first_chunk::<STEP>() {
-        return Some((*step, STEP));
-    }
-    if !ended || rest.is_empty() {
-        return None;
-    }
-    let mut step = [b' '; STEP];
-    step.iter_mut()
-        .zip(rest)
-        .for_each(|(padded, byte)| *padded = *byte);
-    Some((step, rest.len()))
-}
-
-/// Looks for the end of a container that starts `text` (or goes on in it). Returns the bytes
-/// that belong to it, and whether it ends with them.
-fn end_of_container(
-    text: &[u8],
-    ended: bool,
-    state: &mut StringState,
-    depth: &mut u64,
-) -> (usize, bool) {
-    let mut used = 0;
-    while let Some((step, length)) = step_at(text, used, ended) {
-        let brackets = state.brackets(&step);
-        let closes = u64::from(brackets.close.count_ones());
-        if *depth > closes {
-            *depth = *depth + u64::from(brackets.open.count_ones()) - closes;
-        } else {
-            for (bit, opens) in bits(brackets) {
-                *depth = if opens {
-                    *depth + 1
-                } else {
-                    depth.saturating_sub(1)
-                };
-                if *depth == 0 {
-                    return (used + bit + 1, true);
-                }
-            }
-        }
-        used += length;
-    }
-    (used, false)
-}
-
-/// The brackets of a step in order: position, and whether it opens.
-fn bits(brackets: Brackets) -> impl Iterator<Item = (usize, bool)> {
-    let mut left = brackets.open | brackets.close;
-    std::iter::from_fn(move || {
-        if left == 0 {
-            return None;
-        }
-        let bit = left.trailing_zeros() as usize;
-        left &= left - 1;
-        Some((bit, brackets.open >> bit & 1 == 1))
-    })
 }
 
 /// The scan of one list of records. Offsets are in the current block.

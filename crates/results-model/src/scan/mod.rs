@@ -7,6 +7,7 @@
 
 mod block;
 mod cursor;
+mod heavy;
 mod skeleton;
 mod structure;
 pub(crate) mod typed;
@@ -14,5 +15,6 @@ mod walk;
 
 pub(crate) use block::{BlockPool, Records};
 pub(crate) use cursor::Cursor;
+pub(crate) use heavy::HeavyMembers;
 pub(crate) use skeleton::Skeleton;
 pub(crate) use walk::{Events, List, Walk, benchmark_path};

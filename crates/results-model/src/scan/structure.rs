@@ -34,13 +34,26 @@ impl StringState {
     #[inline]
     pub(super) fn brackets(&mut self, step: &[u8; STEP]) -> Brackets {
         let masks = Masks::of(step);
-        let escaped = self.escaped(masks.backslash);
-        let string = prefix_xor(masks.quote & !escaped) ^ self.inside;
-        self.inside = 0u64.wrapping_sub(string >> 63);
+        let string = self.inside(masks.quote, masks.backslash);
         Brackets {
             open: masks.open & !string,
             close: masks.close & !string,
         }
+    }
+
+    /// Bits of the next step's bytes that are inside strings, opening quotes among them.
+    #[inline]
+    pub(super) fn strings(&mut self, step: &[u8; STEP]) -> u64 {
+        let masks = Masks::of(step);
+        self.inside(masks.quote, masks.backslash)
+    }
+
+    #[inline]
+    fn inside(&mut self, quote: u64, backslash: u64) -> u64 {
+        let escaped = self.escaped(backslash);
+        let string = prefix_xor(quote & !escaped) ^ self.inside;
+        self.inside = 0u64.wrapping_sub(string >> 63);
+        string
     }
 
     /// Bits of the bytes that a backslash escapes: those after an odd number of backslashes.
@@ -58,6 +71,66 @@ impl StringState {
         self.escaped = (pattern & backslash) >> 63;
         escaped
     }
+}
+
+/// The step at `from`; the last one of an ended text is padded with blanks.
+pub(super) fn step_at(text: &[u8], from: usize, ended: bool) -> Option<([u8; STEP], usize)> {
+    let rest = text.get(from..).unwrap_or_default();
+    if let Some((step, _)) = rest.split_first_chunk::<STEP>() {
+        return Some((*step, STEP));
+    }
+    if !ended || rest.is_empty() {
+        return None;
+    }
+    let mut step = [b' '; STEP];
+    step.iter_mut()
+        .zip(rest)
+        .for_each(|(padded, byte)| *padded = *byte);
+    Some((step, rest.len()))
+}
+
+/// Looks for the end of a container that starts `text` (or goes on in it). Returns the bytes
+/// that belong to it, and whether it ends with them.
+pub(super) fn end_of_container(
+    text: &[u8],
+    ended: bool,
+    state: &mut StringState,
+    depth: &mut u64,
+) -> (usize, bool) {
+    let mut used = 0;
+    while let Some((step, length)) = step_at(text, used, ended) {
+        let brackets = state.brackets(&step);
+        let closes = u64::from(brackets.close.count_ones());
+        if *depth > closes {
+            *depth = *depth + u64::from(brackets.open.count_ones()) - closes;
+        } else {
+            for (bit, opens) in bits(brackets) {
+                *depth = if opens {
+                    *depth + 1
+                } else {
+                    depth.saturating_sub(1)
+                };
+                if *depth == 0 {
+                    return (used + bit + 1, true);
+                }
+            }
+        }
+        used += length;
+    }
+    (used, false)
+}
+
+/// The brackets of a step in order: position, and whether it opens.
+pub(super) fn bits(brackets: Brackets) -> impl Iterator<Item = (usize, bool)> {
+    let mut left = brackets.open | brackets.close;
+    std::iter::from_fn(move || {
+        if left == 0 {
+            return None;
+        }
+        let bit = left.trailing_zeros() as usize;
+        left &= left - 1;
+        Some((bit, brackets.open >> bit & 1 == 1))
+    })
 }
 
 /// Where the bytes that matter are in a step.

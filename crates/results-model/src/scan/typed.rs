@@ -21,21 +21,14 @@ pub(crate) struct Failure {
 /// -Infinity) count as null.
 pub(crate) fn parse<T: DeserializeOwned>(text: &[u8], path: &str) -> Result<T, Failure> {
     let text = without_non_finite(text);
-    let mut deserializer = serde_json::Deserializer::from_slice(&text);
-    let value = serde_path_to_error::deserialize(&mut deserializer)
-        .map_err(|error| failure(&text, path, &error))?;
-    deserializer
-        .end()
-        .map_err(|error| plain_failure(&text, path.to_owned(), &error))?;
-    Ok(value)
-}
-
-/// The failure of a text that a faster parse refused.
-pub(crate) fn explain<T: DeserializeOwned>(text: &[u8], path: &str) -> Option<Failure> {
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
-    serde_path_to_error::deserialize::<_, T>(&mut deserializer)
-        .err()
-        .map(|error| failure(text, path, &error))
+    serde_json::from_slice(&text).map_err(|error| {
+        let mut deserializer = serde_json::Deserializer::from_slice(&text);
+        match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+            Err(error) => failure(&text, path, &error),
+            // The value is a `T`, so what follows it is wrong.
+            Ok(_) => plain_failure(&text, path.to_owned(), &error),
+        }
+    })
 }
 
 fn failure(
