@@ -56,6 +56,12 @@ pub struct ReportArguments {
     /// Keep the whole records of truncated reports, marking their documents
     #[arg(long)]
     pub salvage: bool,
+    /// Recompute the statistics from the records, and fail where the report contradicts them
+    #[arg(long)]
+    pub verify: bool,
+    /// Say nothing but errors
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 /// Arguments of `index`.
@@ -73,9 +79,6 @@ pub struct IndexArguments {
     /// Write the documents to a store of Parquet files [default: results, without any target]
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
-    /// Say nothing but errors
-    #[arg(long, short)]
-    pub quiet: bool,
     /// Print the outcome as JSON on standard output
     #[arg(long)]
     pub json: bool,

@@ -28,6 +28,14 @@ impl Named {
         }
     }
 
+    /// Bytes of it, as far as they are known before it is read.
+    pub(crate) fn size(&self) -> u64 {
+        match self {
+            Self::File(path) => path.metadata().map_or(0, |file| file.len()),
+            Self::StandardInput => 0,
+        }
+    }
+
     /// The name, for messages.
     pub(crate) fn name(&self) -> String {
         match self {

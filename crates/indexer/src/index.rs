@@ -1,19 +1,19 @@
 //! `guidellm-indexer index`.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use guidellm_results_model::documents::{Request, Summary};
-use guidellm_results_model::{Consumer, Exit, Interrupted, ReadOptions, ReadOutcome, read};
-use indicatif::{ProgressBar, ProgressStyle};
+use guidellm_results_model::{Consumer, Exit, ReadOutcome, Verification};
 use serde::Serialize;
 
 use crate::cli::IndexArguments;
 use crate::files::Named;
 use crate::output::{Output, WaitingReport};
+use crate::reading::Reading;
 use crate::store::{StagedReport, Store};
-use crate::tell;
+use crate::{tell, verification};
 
 /// Where the store is if the user does not say.
 pub(crate) const DEFAULT_STORE: &str = "results";
@@ -25,11 +25,21 @@ struct Outcome {
     summaries: u64,
     requests: u64,
     failed: Vec<Failure>,
+    /// Of each benchmark, if it was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    verifications: Vec<Verified>,
 }
 
 #[derive(Debug, Serialize)]
 struct Failure {
     error: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Verified {
+    report: String,
+    #[serde(flatten)]
+    verification: Verification,
 }
 
 pub(crate) fn run(arguments: &IndexArguments) -> Result<Exit> {
@@ -43,23 +53,22 @@ pub(crate) fn run(arguments: &IndexArguments) -> Result<Exit> {
     let mut outcome = Outcome::default();
     failures.iter().for_each(|failure| outcome.fail(failure));
     let mut targets = Targets::open(arguments)?;
-    let bar = progress_bar(arguments, &reports);
+    let reading = Reading::new(&arguments.reports, &reports)?;
     for report in &reports {
-        match index(report, arguments, &mut targets, bar.as_ref()) {
-            Ok(read) => outcome.add(&read),
+        let indexed = index(report, &reading, &mut targets);
+        reading.suspended(|| match indexed {
+            Ok(read) => outcome.add(report, read, arguments),
             Err(error) => outcome.fail(&error),
+        });
+        if reading.is_interrupted() {
+            break;
         }
     }
-    if let Some(bar) = bar {
-        bar.finish_and_clear();
-    }
-    targets.finish(outcome.reports > 0)?;
+    reading.clear_bar();
+    // A file without the reports that are left would pass for one that has them.
+    targets.finish(outcome.reports > 0 && !reading.is_interrupted())?;
     outcome.tell(arguments)?;
-    Ok(match (outcome.reports, outcome.failed.is_empty()) {
-        (_, true) => Exit::Done,
-        (0, false) => Exit::Unusable,
-        (_, false) => Exit::SomeFailed,
-    })
+    Ok(outcome.exit())
 }
 
 /// Where documents go.
@@ -140,81 +149,38 @@ impl Consumer for Staged {
     }
 }
 
-fn index(
-    report: &Named,
-    arguments: &IndexArguments,
-    targets: &mut Targets,
-    bar: Option<&ProgressBar>,
-) -> Result<ReadOutcome> {
-    let context = arguments.reports.context();
-    let options = ReadOptions {
-        salvage: arguments.reports.salvage,
-        ..ReadOptions::default()
-    };
+fn index(report: &Named, reading: &Reading, targets: &mut Targets) -> Result<ReadOutcome> {
     let mut staged = targets.stage()?;
-    let read = read(
-        report.source(),
-        &context,
-        &options,
-        &mut Watched {
-            staged: &mut staged,
-            bar,
-        },
-    );
-    let outcome = match read {
-        Ok(outcome) => outcome,
-        Err(Interrupted::Read(error)) => {
-            return Err(anyhow::Error::new(error).context(report.name()));
-        }
-        Err(Interrupted::Consumer(error)) => return Err(error.context(report.name())),
-    };
+    let outcome = reading.read(report, &mut staged)?;
     targets.commit(staged).with_context(|| report.name())?;
-    if let (Some(bar), Named::File(path)) = (bar, report) {
-        bar.inc(path.metadata().map_or(0, |file| file.len()));
-    }
     Ok(outcome)
 }
 
-/// Counts documents for the progress bar.
-struct Watched<'a> {
-    staged: &'a mut Staged,
-    bar: Option<&'a ProgressBar>,
-}
-
-impl Consumer for Watched<'_> {
-    type Error = anyhow::Error;
-
-    fn requests(&mut self, requests: Vec<Request>) -> Result<()> {
-        if let Some(bar) = self.bar {
-            bar.tick();
-        }
-        self.staged.requests(requests)
-    }
-
-    fn summary(&mut self, summary: Summary) -> Result<()> {
-        self.staged.summary(summary)
-    }
-}
-
-fn progress_bar(arguments: &IndexArguments, reports: &[Named]) -> Option<ProgressBar> {
-    if arguments.quiet || !std::io::stderr().is_terminal() {
-        return None;
-    }
-    let size = |report: &Named| match report {
-        Named::File(path) => path.metadata().map_or(0, |file| file.len()),
-        Named::StandardInput => 0,
-    };
-    let bar = ProgressBar::new(reports.iter().map(size).sum());
-    let style = "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left";
-    bar.set_style(ProgressStyle::with_template(style).ok()?);
-    Some(bar)
-}
-
 impl Outcome {
-    fn add(&mut self, read: &ReadOutcome) {
+    fn add(&mut self, report: &Named, read: ReadOutcome, arguments: &IndexArguments) {
         self.reports += 1;
         self.summaries += read.benchmarks as u64;
         self.requests += read.requests;
+        let name = report.name();
+        verification::tell(&name, &read.verifications, arguments.reports.quiet);
+        let verified = read.verifications.into_iter().map(|verification| Verified {
+            report: name.clone(),
+            verification,
+        });
+        self.verifications.extend(verified);
+    }
+
+    fn exit(&self) -> Exit {
+        let contradicted = self
+            .verifications
+            .iter()
+            .any(|it| it.verification.is_contradicted());
+        match (self.reports, self.failed.is_empty()) {
+            (0, false) => Exit::Unusable,
+            (_, false) => Exit::SomeFailed,
+            (_, true) if contradicted => Exit::SomeFailed,
+            (_, true) => Exit::Done,
+        }
     }
 
     fn fail(&mut self, error: &anyhow::Error) {
@@ -228,7 +194,7 @@ impl Outcome {
             let mut stdout = std::io::stdout().lock();
             serde_json::to_writer(&mut stdout, self)?;
             writeln!(stdout)?;
-        } else if !arguments.quiet {
+        } else if !arguments.reports.quiet {
             let failed = match self.failed.len() {
                 0 => String::new(),
                 count => format!(", {count} failed"),
@@ -239,10 +205,15 @@ impl Outcome {
                 requests,
                 ..
             } = self;
-            tell(&format!(
-                "{reports} reports read{failed}: {summaries} summaries, {requests} requests"
-            ));
+            let reports = counted(*reports, "report", "reports");
+            let summaries = counted(*summaries, "summary", "summaries");
+            let requests = counted(*requests, "request", "requests");
+            tell(&format!("{reports} read{failed}: {summaries}, {requests}"));
         }
         Ok(())
     }
+}
+
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }

@@ -7,10 +7,14 @@
 pub mod cli;
 mod files;
 mod index;
+mod interruption;
 mod output;
+mod progress;
+mod reading;
 mod store;
 mod summary;
 mod table;
+mod verification;
 
 pub use output::{Format, Output};
 pub use store::{StagedReport, Store};

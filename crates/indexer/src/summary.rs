@@ -7,24 +7,24 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use guidellm_results_model::documents::{Request, Summary};
 use guidellm_results_model::frames::{instants, summaries_frame};
-use guidellm_results_model::{Consumer, Exit, Interrupted, ReadOptions, read};
+use guidellm_results_model::{Consumer, Exit, Verification};
 use polars::frame::DataFrame;
 use polars::prelude::{Column, DataType, PolarsResult, SortMultipleOptions};
 use polars_io::SerReader;
 use polars_io::parquet::read::ParquetReader;
 
 use crate::cli::SummaryArguments;
-use crate::files::Named;
 use crate::index::DEFAULT_STORE;
+use crate::reading::Reading;
 use crate::store::Store;
-use crate::{table, tell};
+use crate::{table, tell, verification};
 
 /// Keeps summaries only.
 #[derive(Default)]
 struct Summaries(Vec<Summary>);
 
 impl Consumer for Summaries {
-    type Error = std::convert::Infallible;
+    type Error = anyhow::Error;
 
     fn requests(&mut self, _: Vec<Request>) -> Result<(), Self::Error> {
         Ok(())
@@ -43,12 +43,27 @@ pub(crate) fn run(arguments: &SummaryArguments) -> Result<Exit> {
         .iter()
         .for_each(|failure| tell(&format!("error: {failure:#}")));
     let mut summaries = Summaries::default();
+    let reading = Reading::new(&arguments.reports, &reports)?;
     for report in &reports {
-        if let Err(error) = summarise(report, arguments, &mut summaries) {
-            failed += 1;
-            tell(&format!("error: {error:#}"));
+        let read = reading.read(report, &mut summaries);
+        reading.suspended(|| match read {
+            Ok(outcome) => {
+                let verifications = &outcome.verifications;
+                verification::tell(&report.name(), verifications, arguments.reports.quiet);
+                failed += usize::from(verifications.iter().any(Verification::is_contradicted));
+            }
+            Err(error) => {
+                failed += 1;
+                tell(&format!("error: {error:#}"));
+            }
+        });
+        if reading.is_interrupted() {
+            break;
         }
     }
+    reading.clear_bar();
+    // Ends here if the user wanted it to.
+    drop(reading);
     let mut frame = summaries_frame(&summaries.0)?;
     let default = (!arguments.reports.names_reports()).then(|| PathBuf::from(DEFAULT_STORE));
     if let Some(root) = arguments.store.clone().or(default) {
@@ -66,23 +81,6 @@ pub(crate) fn run(arguments: &SummaryArguments) -> Result<Exit> {
         (0, _) => Exit::Unusable,
         _ => Exit::SomeFailed,
     })
-}
-
-fn summarise(report: &Named, arguments: &SummaryArguments, into: &mut Summaries) -> Result<()> {
-    let options = ReadOptions {
-        salvage: arguments.reports.salvage,
-        ..ReadOptions::default()
-    };
-    match read(
-        report.source(),
-        &arguments.reports.context(),
-        &options,
-        into,
-    ) {
-        Ok(_) => Ok(()),
-        Err(Interrupted::Read(error)) => Err(anyhow::Error::new(error).context(report.name())),
-        Err(Interrupted::Consumer(never)) => match never {},
-    }
 }
 
 /// A stored column in the type that it was written with. Instants come back without their zone.

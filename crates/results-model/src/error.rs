@@ -62,6 +62,9 @@ pub enum ReadError {
         /// The innermost open part.
         inside: String,
     },
+    /// It was written to between opening and the last byte.
+    #[error("the file changed while it was being read; try again once it is complete")]
+    Changed,
     /// It is not JSON.
     #[error("not JSON at byte {byte}: expected {expected}, found {found}")]
     Syntax {

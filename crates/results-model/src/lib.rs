@@ -56,6 +56,7 @@ mod scan;
 mod source;
 mod statistics;
 mod summarise;
+mod verify;
 
 pub mod documents;
 
@@ -64,4 +65,5 @@ pub use exit::Exit;
 pub use generation::Generation;
 pub use identity::RunContext;
 pub use read::{Consumer, Interrupted, ReadOptions, ReadOutcome, read};
-pub use source::{Progress, Source};
+pub use source::{Position, Progress, Source};
+pub use verify::{Difference, Verdict, Verification};

@@ -1,7 +1,6 @@
 //! Reading a report, as its users see it.
 
 use std::num::NonZero;
-use std::sync::Arc;
 
 use crate::documents::{Request, Summary};
 use crate::error::ReadError;
@@ -9,6 +8,7 @@ use crate::generation::Generation;
 use crate::identity::RunContext;
 use crate::report::Report;
 use crate::source::{Input, Progress, Source};
+use crate::verify::Verification;
 
 /// Who gets the documents of a report.
 ///
@@ -39,14 +39,17 @@ pub trait Consumer {
 pub struct ReadOptions {
     /// Keep the whole records of a truncated report, and mark its documents as salvaged.
     pub salvage: bool,
+    /// Recompute each benchmark's statistics from its records, and compare: see
+    /// [`ReadOutcome::verifications`]. Takes a second pass.
+    pub verify: bool,
     /// Threads that parse; by default as many as there are processors, up to four.
     pub threads: Option<NonZero<usize>>,
-    /// Counts the bytes read of the source, for a progress bar.
+    /// Who is told how far reading has come.
     pub progress: Progress,
 }
 
 /// What was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ReadOutcome {
     /// The report's layout.
     pub generation: Generation,
@@ -56,6 +59,8 @@ pub struct ReadOutcome {
     pub requests: u64,
     /// Whether it was cut off, and salvaged.
     pub salvaged: bool,
+    /// With [`ReadOptions::verify`], what came of it for each benchmark.
+    pub verifications: Vec<Verification>,
 }
 
 /// Why a report's documents did not all arrive.
@@ -83,9 +88,10 @@ pub fn read<C: Consumer>(
     options: &ReadOptions,
     consumer: &mut C,
 ) -> Result<ReadOutcome, Interrupted<C::Error>> {
-    let input = Input::open(source, Arc::clone(&options.progress))?;
+    let input = Input::open(source, options.progress.clone())?;
     let mut report = Report::new(input, context, options);
     report.first_pass(consumer)?;
     report.later_passes(consumer)?;
+    report.check_unchanged()?;
     report.summaries(consumer)
 }

@@ -18,6 +18,7 @@ use crate::read::{Consumer, Interrupted, ReadOptions, ReadOutcome};
 use crate::scan::{BlockPool, Cursor, Skeleton, Walk, benchmark_path};
 use crate::source::Input;
 use crate::summarise::{Filed, Gathered, summarise};
+use crate::verify::{Recheck, Verification};
 
 /// A benchmark, as far as it is known.
 #[derive(Default)]
@@ -84,7 +85,7 @@ impl<'a> Report<'a> {
         let (threads, is_json) = (self.threads(), self.input.is_json());
         let mut text = self.input.text()?;
         let (pool, run) = (&self.pool, self.run);
-        let optimistic = !self.options.salvage;
+        let optimistic = !self.options.salvage && !self.options.verify;
         let mut requests = 0;
         let mut gathered = Vec::new();
         let uuid = self.uuid.clone();
@@ -113,7 +114,7 @@ impl<'a> Report<'a> {
                     ended,
                 ))
             },
-            &mut |parsed| take(parsed, false, &mut gathered, &mut requests, consumer),
+            &mut |parsed| take(parsed, &mut gathered, &mut requests, consumer),
         );
         consumed?;
         drop(text);
@@ -237,11 +238,10 @@ impl<'a> Report<'a> {
         consumer: &mut C,
     ) -> Result<(), Interrupted<C::Error>> {
         let threads = self.threads();
+        let mut gathered = self.to_gather(generation)?;
         let mut text = self.input.text()?;
         let (pool, states, salvaged) = (&self.pool, &self.states, self.salvaged);
-        let computes = generation == Generation::V0_1;
         let mut requests = self.requests;
-        let mut gathered = Vec::new();
         let (read, consumed) = pipeline::run(
             threads,
             pool,
@@ -254,7 +254,7 @@ impl<'a> Report<'a> {
                 let ended = Walk::default().run(&mut Cursor::new(&mut text, pool), &mut pass);
                 tolerate(ended, salvaged)
             },
-            &mut |parsed| take(parsed, computes, &mut gathered, &mut requests, consumer),
+            &mut |parsed| take(parsed, &mut gathered, &mut requests, consumer),
         );
         consumed?;
         drop(text);
@@ -264,10 +264,26 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
+    /// What the records of each benchmark have to add, beside themselves.
+    fn to_gather(&self, generation: Generation) -> Result<Vec<Gathered>, ReadError> {
+        let gather = |index| {
+            let facts = self.facts(index, generation)?;
+            let verify = self.options.verify;
+            let recheck = verify.then(|| Box::new(Recheck::new(&facts, self.salvaged)));
+            let computed = facts.metrics.is_none().then(Box::default);
+            Ok(Gathered {
+                computed,
+                recheck,
+                ..Gathered::default()
+            })
+        };
+        (0..self.states.len()).map(gather).collect()
+    }
+
     fn absorb(&mut self, gathered: Vec<Gathered>) {
         for (index, gathered) in gathered.into_iter().enumerate() {
             let state = state_at(&mut self.states, index);
-            if gathered.records() > 0 {
+            if gathered.records() > 0 || state.deferred {
                 state.gathered = gathered;
             }
         }
@@ -321,6 +337,11 @@ impl<'a> Report<'a> {
             .facts(generation, &self.walk.top, group)
     }
 
+    /// Fails if the source changed while it was being read.
+    pub(crate) fn check_unchanged(&self) -> Result<(), ReadError> {
+        self.input.check_unchanged()
+    }
+
     /// Hands out the summaries; everything is known.
     pub(crate) fn summaries<C: Consumer>(
         mut self,
@@ -328,6 +349,7 @@ impl<'a> Report<'a> {
     ) -> Result<ReadOutcome, Interrupted<C::Error>> {
         let generation = self.known_generation()?;
         let mut summaries = Vec::with_capacity(self.states.len());
+        let mut verifications = Vec::new();
         for index in 0..self.states.len() {
             let facts = self.facts(index, generation)?;
             let Some(state) = self.states.get_mut(index) else {
@@ -346,8 +368,17 @@ impl<'a> Report<'a> {
                 timestamp: context.benchmark_timestamp,
                 timestamp_source,
             };
-            let gathered = std::mem::take(&mut state.gathered);
-            summaries.push(summarise(filed, facts, gathered).map_err(ReadError::Spill)?);
+            let mut gathered = std::mem::take(&mut state.gathered);
+            let recheck = gathered.recheck.take();
+            let summary = summarise(filed, facts, gathered).map_err(ReadError::Spill)?;
+            if let Some(recheck) = recheck {
+                let verdict = recheck.verdict(&summary).map_err(ReadError::Spill)?;
+                verifications.push(Verification {
+                    benchmark_index: summary.origin.benchmark_index,
+                    verdict,
+                });
+            }
+            summaries.push(summary);
         }
         let benchmarks = summaries.len();
         for summary in summaries {
@@ -361,6 +392,7 @@ impl<'a> Report<'a> {
             benchmarks,
             requests,
             salvaged,
+            verifications,
         })
     }
 
@@ -392,7 +424,6 @@ pub(crate) fn state_at(states: &mut Vec<State>, index: usize) -> &mut State {
 /// Takes in one parsed block, on the caller's thread.
 fn take<C: Consumer>(
     parsed: Parsed,
-    computes: bool,
     gathered: &mut Vec<Gathered>,
     requests: &mut u64,
     consumer: &mut C,
@@ -407,9 +438,7 @@ fn take<C: Consumer>(
     }
     *requests += batch.requests.len() as u64;
     if let Some(gathered) = gathered.get_mut(benchmark) {
-        gathered
-            .add(status, &batch, computes)
-            .map_err(ReadError::Spill)?;
+        gathered.add(status, &batch).map_err(ReadError::Spill)?;
     }
     consumer
         .requests(batch.requests)

@@ -4,11 +4,12 @@
 //! the front as often as needed. The kind of a file is told from its first bytes, never from
 //! its name.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, ErrorKind, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use serde_saphyr::options::NonFiniteFloatPolicy;
 
@@ -41,15 +42,48 @@ impl Source {
     }
 }
 
-/// How far reading has come: bytes of the source, before decompression.
-pub type Progress = Arc<AtomicU64>;
+/// How far reading has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Which time the source is being read, from 1.
+    pub pass: u32,
+    /// Bytes read of the source in this pass, before decompression.
+    pub bytes: u64,
+}
+
+/// Told of each block that is read, on the reading thread; for a progress bar. By default nobody.
+#[derive(Clone, Default)]
+pub struct Progress(Option<Arc<dyn Fn(Position) + Send + Sync>>);
+
+impl Progress {
+    /// Calls `watch`, which should be quick.
+    pub fn new(watch: impl Fn(Position) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(watch)))
+    }
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Progress").finish_non_exhaustive()
+    }
+}
 
 /// An open source.
 pub(crate) struct Input {
     bytes: Bytes,
+    /// Length and time of change of a file when it was opened.
+    opened: Option<FileState>,
     compression: Compression,
     progress: Progress,
+    passes: u32,
     is_json: bool,
+}
+
+type FileState = (u64, Option<SystemTime>);
+
+fn state(file: &File) -> Result<FileState, ReadError> {
+    let metadata = file.metadata().map_err(ReadError::Io)?;
+    Ok((metadata.len(), metadata.modified().ok()))
 }
 
 /// The source's own bytes; each can go back to its front.
@@ -68,6 +102,7 @@ enum Compression {
 
 impl Input {
     pub(crate) fn open(source: Source, progress: Progress) -> Result<Self, ReadError> {
+        let mut opened = None;
         let mut bytes = match source {
             Source::Path(path) => {
                 let file = File::open(path).map_err(ReadError::Io)?;
@@ -76,6 +111,7 @@ impl Input {
                     return Err(ReadError::Io(ErrorKind::IsADirectory.into()));
                 }
                 if kind.is_file() {
+                    opened = Some(state(&file)?);
                     Bytes::File(file)
                 } else {
                     spool(file)?
@@ -86,8 +122,10 @@ impl Input {
         let compression = detect_compression(&mut bytes)?;
         let mut input = Self {
             bytes,
+            opened,
             compression,
             progress,
+            passes: 0,
             is_json: true,
         };
         if !input.starts_as_json()? {
@@ -101,10 +139,22 @@ impl Input {
         self.is_json
     }
 
+    /// A file that changed since it was opened may have been read half old and half new.
+    pub(crate) fn check_unchanged(&self) -> Result<(), ReadError> {
+        match (&self.bytes, self.opened) {
+            (Bytes::File(file), Some(opened)) if state(file)? != opened => Err(ReadError::Changed),
+            _ => Ok(()),
+        }
+    }
+
     /// The text, from its front.
     pub(crate) fn text(&mut self) -> Result<Box<dyn Read + Send + '_>, ReadError> {
-        self.progress.store(0, Ordering::Relaxed);
-        let progress = Arc::clone(&self.progress);
+        self.passes += 1;
+        let progress = self.progress.clone();
+        self.decoded(progress)
+    }
+
+    fn decoded(&mut self, progress: Progress) -> Result<Box<dyn Read + Send + '_>, ReadError> {
         let raw: Box<dyn Read + Send + '_> = match &mut self.bytes {
             Bytes::File(file) => {
                 file.rewind().map_err(ReadError::Io)?;
@@ -119,6 +169,10 @@ impl Input {
         let counted = Counted {
             inner: raw,
             progress,
+            position: Position {
+                pass: self.passes,
+                bytes: 0,
+            },
         };
         Ok(match self.compression {
             Compression::None => Box::new(counted),
@@ -146,7 +200,7 @@ impl Input {
     /// A first non-blank `{` or `[` means JSON, with no second guess. So does nothing at all:
     /// the reader will say that it is empty.
     fn starts_as_json(&mut self) -> Result<bool, ReadError> {
-        let mut text = BufReader::new(self.text()?);
+        let mut text = BufReader::new(self.decoded(Progress::default())?);
         let mut first = [0];
         let mut skipped = 0u64;
         loop {
@@ -267,16 +321,20 @@ fn detect_compression(bytes: &mut Bytes) -> Result<Compression, ReadError> {
     })
 }
 
-/// Counts what is read of the source.
+/// Tells of what is read of the source.
 struct Counted<R> {
     inner: R,
     progress: Progress,
+    position: Position,
 }
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        self.progress.fetch_add(count as u64, Ordering::Relaxed);
+        self.position.bytes += count as u64;
+        if let Progress(Some(watch)) = &self.progress {
+            watch(self.position);
+        }
         Ok(count)
     }
 }

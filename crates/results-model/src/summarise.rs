@@ -6,13 +6,14 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::documents::{
-    Origin, RequestCounts, RequestStatus, Statistics, Summary, SummaryMetricName, SummaryMetrics,
-    SummaryTimestampSource, SummaryWindow, Timestamp,
+    Origin, Request, RequestCounts, RequestStatus, Statistics, Summary, SummaryMetricName,
+    SummaryMetrics, SummaryTimestampSource, SummaryWindow, Timestamp,
 };
 use crate::generation::Generation;
-use crate::generations::{Batch, BenchmarkFacts, StatusCounts};
+use crate::generations::{Batch, BenchmarkFacts, Clocks, StatusCounts};
 use crate::recompute::Recomputed;
-use crate::statistics::{Accumulation, Intervals};
+use crate::statistics::{Accumulation, Interval, Intervals};
+use crate::verify::Recheck;
 
 /// Share of the asked rate that must be offered; less is [`rate_missed`].
 const RATE_TOLERANCE: f64 = 0.95;
@@ -28,6 +29,8 @@ pub(crate) struct Gathered {
     pub(crate) endpoint: Option<String>,
     /// For a report without statistics.
     pub(crate) computed: Option<Box<Computed>>,
+    /// For one whose statistics are to be verified.
+    pub(crate) recheck: Option<Box<Recheck>>,
 }
 
 impl Gathered {
@@ -36,13 +39,8 @@ impl Gathered {
         self.successful + self.errored + self.incomplete
     }
 
-    /// Takes a block of records in; `computes` where the report has no statistics.
-    pub(crate) fn add(
-        &mut self,
-        status: RequestStatus,
-        batch: &Batch,
-        computes: bool,
-    ) -> io::Result<()> {
+    /// Takes a block of records in.
+    pub(crate) fn add(&mut self, status: RequestStatus, batch: &Batch) -> io::Result<()> {
         let count = batch.requests.len() as u64;
         match status {
             RequestStatus::Successful => self.successful += count,
@@ -52,16 +50,14 @@ impl Gathered {
         if self.endpoint.is_none() {
             self.endpoint.clone_from(&batch.endpoint);
         }
-        if computes {
-            let computed = self.computed.get_or_insert_default();
-            batch
-                .requests
-                .iter()
-                .try_for_each(|request| computed.requests.push(request))?;
-            batch
-                .intervals
-                .iter()
-                .try_for_each(|interval| computed.intervals.push(interval))?;
+        let mut records = batch.requests.iter().zip(&batch.clocks);
+        if let Some(computed) = &mut self.computed {
+            records
+                .clone()
+                .try_for_each(|(request, clocks)| computed.push(request, clocks))?;
+        }
+        if let Some(recheck) = &mut self.recheck {
+            records.try_for_each(|(request, clocks)| recheck.push(request, clocks))?;
         }
         Ok(())
     }
@@ -70,8 +66,25 @@ impl Gathered {
 /// What is computed where a report has no statistics.
 #[derive(Debug, Default)]
 pub(crate) struct Computed {
-    pub(crate) requests: Recomputed,
-    pub(crate) intervals: Intervals,
+    requests: Recomputed,
+    intervals: Intervals,
+}
+
+impl Computed {
+    fn push(&mut self, request: &Request, clocks: &Clocks) -> io::Result<()> {
+        self.requests.push(request)?;
+        let ran = clocks.start.zip(clocks.end);
+        match ran.filter(|_| request.status == RequestStatus::Successful) {
+            Some((start, end)) => self.intervals.push(&Interval {
+                start,
+                end,
+                first_token: clocks.first_token,
+                prompt_tokens: request.prompt_token_count.unwrap_or_default(),
+                output_tokens: request.output_token_count.unwrap_or_default(),
+            }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The identity of a summary, and the clock to file it under.

@@ -14,7 +14,7 @@ mod v0_1;
 mod v0_2;
 mod v0_4;
 
-pub(crate) use record::{Batch, RecordContext};
+pub(crate) use record::{Batch, Clocks, RecordContext};
 
 use crate::documents::{
     RequestStatus, SummaryMetrics, SummarySettings, SummaryValidity, SummaryWindow, TpotDefinition,
@@ -34,6 +34,8 @@ pub(crate) struct OriginFacts {
     pub(crate) tpot_definition: TpotDefinition,
     /// Start of the measured window, epoch seconds.
     pub(crate) measured_start: Option<f64>,
+    /// Its end, epoch seconds.
+    pub(crate) measured_end: Option<f64>,
 }
 
 impl OriginFacts {

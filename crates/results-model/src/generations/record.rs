@@ -11,7 +11,6 @@ use crate::documents::{
 use crate::error::{Place, ReadError};
 use crate::identity;
 use crate::scan::{HeavyMembers, Records, typed};
-use crate::statistics::Interval;
 
 /// What records need to know of their benchmark.
 #[derive(Debug, Clone)]
@@ -31,8 +30,8 @@ pub(crate) struct RecordContext {
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) requests: Vec<Request>,
-    /// What statistics over time are computed from; filled for 0.1 only.
-    pub(crate) intervals: Vec<Interval>,
+    /// The clocks of each request, unrounded.
+    pub(crate) clocks: Vec<Clocks>,
     /// API that the first record says it called.
     pub(crate) endpoint: Option<String>,
 }
@@ -54,22 +53,19 @@ pub(super) trait Wire: DeserializeOwned {
         None
     }
 
-    /// For statistics over time.
-    fn interval(&self) -> Option<Interval> {
-        None
-    }
-
     /// Fills in what it knows; identity, status and timestamp are already there.
     fn fill(self, request: &mut Request);
 
-    /// The clocks that a `timestamp` may be taken from.
+    /// Its clocks.
     fn clocks(&self) -> Clocks;
 }
 
 /// Clocks of a request, epoch seconds.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Clocks {
-    pub(super) start: Option<f64>,
+pub(crate) struct Clocks {
+    pub(crate) start: Option<f64>,
+    pub(crate) first_token: Option<f64>,
+    pub(crate) end: Option<f64>,
     pub(super) queued: Option<f64>,
     pub(super) targeted: Option<f64>,
 }
@@ -92,6 +88,7 @@ pub(super) fn normalise<W: Wire>(
 ) -> Result<Batch, ReadError> {
     let mut batch = Batch {
         requests: Vec::with_capacity(records.ranges.len()),
+        clocks: Vec::with_capacity(records.ranges.len()),
         ..Batch::default()
     };
     let heavy = HeavyMembers::new(W::HEAVY);
@@ -107,10 +104,11 @@ pub(super) fn normalise<W: Wire>(
         if batch.requests.is_empty() {
             batch.endpoint = wire.endpoint().map(str::to_owned);
         }
-        batch.intervals.extend(wire.interval());
-        let mut request = blank(&wire, index, status, context);
+        let clocks = wire.clocks();
+        let mut request = blank(&wire, clocks, index, status, context);
         wire.fill(&mut request);
         batch.requests.push(request);
+        batch.clocks.push(clocks);
     }
     Ok(batch)
 }
@@ -172,8 +170,13 @@ fn parse<T: DeserializeOwned>(
     })
 }
 
-fn blank<W: Wire>(wire: &W, index: u64, status: RequestStatus, context: &RecordContext) -> Request {
-    let clocks = wire.clocks();
+fn blank<W: Wire>(
+    wire: &W,
+    clocks: Clocks,
+    index: u64,
+    status: RequestStatus,
+    context: &RecordContext,
+) -> Request {
     let instant = |clock: Option<f64>| clock.and_then(Timestamp::from_epoch_seconds);
     let (start, queued) = (instant(clocks.start), instant(clocks.queued));
     let targeted = instant(clocks.targeted);

@@ -9,7 +9,6 @@ use crate::documents::{
     Request, SummarySettings, SummaryValidity, SummaryWindow, Timestamp, TpotDefinition,
 };
 use crate::generation::Generation;
-use crate::statistics::Interval;
 
 /// An element of the report's `benchmarks`, without its benchmarks.
 #[derive(Debug, Default, Deserialize)]
@@ -54,6 +53,7 @@ impl Benchmark {
             streams: None,
             tpot_definition: TpotDefinition::ExcludesTimeToFirstToken,
             measured_start: None,
+            measured_end: None,
         }
     }
 
@@ -142,21 +142,13 @@ impl Wire for Record {
     }
 
     fn clocks(&self) -> Clocks {
+        let first = self.start_time.zip(self.first_token_time);
         Clocks {
             start: self.start_time,
+            first_token: first.map(|(start, seconds)| start + seconds),
+            end: self.end_time,
             ..Clocks::default()
         }
-    }
-
-    fn interval(&self) -> Option<Interval> {
-        let start = self.start_time?;
-        Some(Interval {
-            start,
-            end: self.end_time?,
-            first_token: self.first_token_time.map(|seconds| start + seconds),
-            prompt_tokens: self.prompt_token_count.unwrap_or_default(),
-            output_tokens: self.output_token_count.unwrap_or_default(),
-        })
     }
 
     fn fill(self, request: &mut Request) {

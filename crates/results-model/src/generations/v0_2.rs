@@ -105,6 +105,7 @@ impl Benchmark {
             streams: strategy.streams,
             tpot_definition: TpotDefinition::ExcludesTimeToFirstToken,
             measured_start: self.start_time,
+            measured_end: self.end_time,
         }
     }
 
@@ -243,6 +244,8 @@ impl Wire for Record {
     fn clocks(&self) -> Clocks {
         Clocks {
             start: self.start_time,
+            first_token: self.first_token_time,
+            end: self.end_time,
             queued: self.scheduler_info.queued_time,
             targeted: self.scheduler_info.targeted_start_time,
         }

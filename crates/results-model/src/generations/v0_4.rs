@@ -197,6 +197,7 @@ impl Measured {
             streams: strategy.streams,
             tpot_definition: TpotDefinition::IncludesTimeToFirstToken,
             measured_start: self.start(),
+            measured_end: self.end(),
         }
     }
 
@@ -209,10 +210,14 @@ impl Measured {
             .or(self.scheduler_metrics.measure_start_time)
     }
 
+    /// The window's own members come after the requests; a salvaged part has only these.
+    fn end(&self) -> Option<f64> {
+        self.end_time.or(self.scheduler_metrics.measure_end_time)
+    }
+
     /// The facts of a benchmark, apart from what was asked and of whom.
     pub(super) fn facts(&self, settings: SummarySettings) -> BenchmarkFacts {
-        // The window's own members come after the requests; a salvaged part has only these.
-        let end = self.end_time.or(self.scheduler_metrics.measure_end_time);
+        let end = self.end();
         let metrics = &self.metrics;
         BenchmarkFacts {
             origin: self.origin(),
@@ -386,6 +391,8 @@ impl Wire for Record {
         let timings = &self.info.timings;
         Clocks {
             start: self.clock(),
+            first_token: timings.first_token_iteration,
+            end: self.request_end_time,
             queued: timings.queued,
             targeted: timings.targeted_start,
         }
