@@ -53,20 +53,16 @@ pub(crate) fn run(arguments: &IndexArguments) -> Result<Exit> {
     let mut outcome = Outcome::default();
     failures.iter().for_each(|failure| outcome.fail(failure));
     let mut targets = Targets::open(arguments)?;
-    let reading = Reading::new(&arguments.reports, &reports)?;
+    let reading = Reading::new(&arguments.reports, &reports);
     for report in &reports {
         let indexed = index(report, &reading, &mut targets);
         reading.suspended(|| match indexed {
             Ok(read) => outcome.add(report, read, arguments),
             Err(error) => outcome.fail(&error),
         });
-        if reading.is_interrupted() {
-            break;
-        }
     }
     reading.clear_bar();
-    // A file without the reports that are left would pass for one that has them.
-    targets.finish(outcome.reports > 0 && !reading.is_interrupted())?;
+    targets.finish(outcome.reports > 0)?;
     outcome.tell(arguments)?;
     Ok(outcome.exit())
 }

@@ -7,13 +7,13 @@
 pub mod cli;
 mod files;
 mod index;
-mod interruption;
 mod output;
 mod progress;
 mod reading;
 mod store;
 mod summary;
 mod table;
+mod unfinished;
 mod verification;
 
 pub use output::{Format, Output};
@@ -26,10 +26,10 @@ use crate::cli::{Cli, Command};
 /// Runs a command; all that is worth telling is told on standard error.
 #[must_use]
 pub fn run(cli: Cli) -> Exit {
-    let ended = match cli.command {
+    let ended = unfinished::remove_on_signals().and_then(|()| match cli.command {
         Command::Index(arguments) => index::run(&arguments),
         Command::Summary(arguments) => summary::run(&arguments),
-    };
+    });
     ended.unwrap_or_else(|error| {
         tell(&format!("error: {error:#}"));
         Exit::Unusable

@@ -4,7 +4,7 @@
 //! out to be broken leaves nothing: so each report's requests wait in a temporary file.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Seek, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -13,6 +13,8 @@ use guidellm_results_model::documents::{Request, Summary};
 use guidellm_results_model::frames::{requests_frame, summaries_frame};
 use serde_json::Value;
 use tempfile::{NamedTempFile, SpooledTempFile};
+
+use crate::unfinished::Unfinished;
 
 /// What a waiting report may take of memory.
 const SPILL_BYTES: usize = 8 << 20;
@@ -39,21 +41,28 @@ pub struct Output {
 enum To {
     Stdout(BufWriter<io::Stdout>),
     /// Written beside its place, and renamed.
-    File(BufWriter<NamedTempFile>, PathBuf),
+    File(BufWriter<NamedTempFile>, PathBuf, Unfinished),
+}
+
+impl To {
+    fn file(file: NamedTempFile, path: &Path) -> Self {
+        let unfinished = Unfinished::new(file.path());
+        Self::File(BufWriter::new(file), path.to_path_buf(), unfinished)
+    }
 }
 
 impl Write for To {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stdout(stdout) => stdout.write(bytes),
-            Self::File(file, _) => file.write(bytes),
+            Self::File(file, ..) => file.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Stdout(stdout) => stdout.flush(),
-            Self::File(file, _) => file.flush(),
+            Self::File(file, ..) => file.flush(),
         }
     }
 }
@@ -72,7 +81,7 @@ impl Output {
             let place = || format!("{}: cannot open it for writing", path.display());
             drop(File::options().write(true).open(path).with_context(place)?);
             let file = NamedTempFile::new().with_context(place)?;
-            To::File(BufWriter::new(file), path.to_path_buf())
+            To::file(file, path)
         } else {
             let folder = match path.parent() {
                 Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -80,7 +89,7 @@ impl Output {
             };
             let file = NamedTempFile::new_in(folder)
                 .with_context(|| format!("{}: cannot create it", path.display()))?;
-            To::File(BufWriter::new(file), path.to_path_buf())
+            To::file(file, path)
         };
         let columns = if format == Format::Csv {
             columns()?
@@ -115,20 +124,18 @@ impl Output {
     ///
     /// If it cannot be written.
     pub fn write(&mut self, mut report: WaitingReport) -> Result<()> {
-        report.requests.rewind()?;
-        let mut requests = BufReader::new(report.requests);
         for summary in &report.summaries {
             self.document(serde_json::to_string(summary)?.as_bytes())?;
             let index = summary.origin.benchmark_index;
-            let waiting = report
-                .counts
-                .iter()
-                .find(|(benchmark, _)| *benchmark == index);
-            let mut line = Vec::new();
-            for _ in 0..waiting.map_or(0, |(_, count)| *count) {
-                line.clear();
-                requests.read_until(b'\n', &mut line)?;
-                self.document(line.trim_ascii_end())?;
+            for part in report.parts.iter().filter(|part| part.benchmark == index) {
+                report.requests.seek(SeekFrom::Start(part.start))?;
+                let mut requests = BufReader::new(&mut report.requests);
+                let mut line = Vec::new();
+                for _ in 0..part.count {
+                    line.clear();
+                    requests.read_until(b'\n', &mut line)?;
+                    self.document(line.trim_ascii_end())?;
+                }
             }
         }
         Ok(())
@@ -174,7 +181,7 @@ impl Output {
             self.to.write_all(b"\n]\n")?;
         }
         self.to.flush()?;
-        if let To::File(file, path) = self.to {
+        if let To::File(file, path, _unfinished) = self.to {
             let place = || format!("{}: cannot write it", path.display());
             let file = file.into_inner().map_err(io::IntoInnerError::into_error);
             let mut file = file.with_context(place)?;
@@ -212,16 +219,27 @@ fn columns() -> Result<Vec<String>> {
 /// A report's documents, until it is known to be whole.
 pub struct WaitingReport {
     requests: SpooledTempFile,
-    /// Benchmarks in the order of their requests, and how many these are.
-    counts: Vec<(u32, u64)>,
+    /// Where each benchmark's requests are, in the order in which they came: that of the report,
+    /// but for benchmarks that took a second pass.
+    parts: Vec<Part>,
+    written: u64,
     summaries: Vec<Summary>,
+}
+
+/// Requests of one benchmark in a waiting report.
+struct Part {
+    benchmark: u32,
+    /// Byte that they start at.
+    start: u64,
+    count: u64,
 }
 
 impl WaitingReport {
     pub(crate) fn new() -> Self {
         Self {
             requests: tempfile::spooled_tempfile(SPILL_BYTES),
-            counts: Vec::new(),
+            parts: Vec::new(),
+            written: 0,
             summaries: Vec::new(),
         }
     }
@@ -235,12 +253,17 @@ impl WaitingReport {
         }
         self.requests.write_all(&lines).context(failure)?;
         if let Some(first) = requests.first() {
-            let benchmark = first.origin.benchmark_index;
-            match self.counts.last_mut() {
-                Some((last, count)) if *last == benchmark => *count += requests.len() as u64,
-                _ => self.counts.push((benchmark, requests.len() as u64)),
+            let (benchmark, count) = (first.origin.benchmark_index, requests.len() as u64);
+            match self.parts.last_mut() {
+                Some(last) if last.benchmark == benchmark => last.count += count,
+                _ => self.parts.push(Part {
+                    benchmark,
+                    start: self.written,
+                    count,
+                }),
             }
         }
+        self.written += lines.len() as u64;
         Ok(())
     }
 

@@ -18,6 +18,8 @@ use polars::frame::DataFrame;
 use polars_io::parquet::write::{BatchedWriter, ParquetCompression, ParquetWriter};
 use tempfile::TempDir;
 
+use crate::unfinished::Unfinished;
+
 /// Rows of a row group; bounds what a writer holds.
 const ROW_GROUP_ROWS: usize = 16 << 10;
 
@@ -77,6 +79,7 @@ impl Store {
         lock.lock().with_context(place)?;
         Ok(StagedReport {
             root: self.root.clone(),
+            _unfinished: Unfinished::new(folder.path()),
             folder,
             _lock: lock,
             open: None,
@@ -103,6 +106,7 @@ fn is_abandoned(staging: &Path) -> bool {
 pub struct StagedReport {
     root: PathBuf,
     folder: TempDir,
+    _unfinished: Unfinished,
     /// Held as long as the folder is in use.
     _lock: File,
     open: Option<RequestsFile>,

@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &SummaryArguments) -> Result<Exit> {
         .iter()
         .for_each(|failure| tell(&format!("error: {failure:#}")));
     let mut summaries = Summaries::default();
-    let reading = Reading::new(&arguments.reports, &reports)?;
+    let reading = Reading::new(&arguments.reports, &reports);
     for report in &reports {
         let read = reading.read(report, &mut summaries);
         reading.suspended(|| match read {
@@ -57,13 +57,8 @@ pub(crate) fn run(arguments: &SummaryArguments) -> Result<Exit> {
                 tell(&format!("error: {error:#}"));
             }
         });
-        if reading.is_interrupted() {
-            break;
-        }
     }
     reading.clear_bar();
-    // Ends here if the user wanted it to.
-    drop(reading);
     let mut frame = summaries_frame(&summaries.0)?;
     let default = (!arguments.reports.names_reports()).then(|| PathBuf::from(DEFAULT_STORE));
     if let Some(root) = arguments.store.clone().or(default) {

@@ -23,6 +23,7 @@ fn line(verification: &Verification) -> String {
 
 fn words(verdict: &Verdict) -> String {
     match verdict {
+        Verdict::Agrees { figures: 1 } => "its 1 figure follows from its records".to_owned(),
         Verdict::Agrees { figures } => format!("its {figures} figures follow from its records"),
         Verdict::NotVerifiable { reason } => format!("not verifiable: {reason}"),
         Verdict::Disagrees {

@@ -1,53 +1,12 @@
 //! The command as its users meet it: arguments in, documents, messages and exit codes out.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
+mod common;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::path::PathBuf;
 
 use assert_cmd::Command;
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fixtures")
-        .join(name)
-}
-
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::cargo_bin("guidellm-indexer").unwrap();
-    command
-        .current_dir(folder)
-        .args(arguments)
-        .output()
-        .unwrap()
-}
-
-/// Every file below a folder, but for the staging of nobody.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return Vec::new();
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
-}
-
-fn documents(output: &Output) -> Vec<serde_json::Value> {
-    let lines = String::from_utf8(output.stdout.clone()).unwrap();
-    lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
-}
+use common::{documents, errors, files, fixture, run, run_on};
 
 #[test]
 fn the_default_target_is_a_store() {
@@ -237,11 +196,7 @@ fn without_reports_it_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let output = run(folder.path(), &["index"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(
-        String::from_utf8(output.stderr)
-            .unwrap()
-            .contains("no report is named")
-    );
+    assert!(errors(&output).contains("no report is named"));
 }
 
 #[test]
@@ -256,4 +211,112 @@ fn a_stores_summary_has_a_row_a_benchmark() {
         rows.iter()
             .all(|row| row["ttft_p95_ms"].as_f64().unwrap() > 0.0)
     );
+}
+
+#[test]
+fn csv_has_one_header_and_a_row_a_document() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["index", "{}", "-o", "d.csv", "--format", "csv"];
+    let output = run_on(
+        folder.path(),
+        "reports/0.8.1/constant_multirate.json",
+        &arguments,
+    );
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let arguments = ["index", "{}", "-o", "-", "--format", "ndjson"];
+    let json = documents(&run_on(
+        folder.path(),
+        "reports/0.8.1/constant_multirate.json",
+        &arguments,
+    ));
+    let mut table = csv::Reader::from_path(folder.path().join("d.csv")).unwrap();
+    let header = table.headers().unwrap().clone();
+    let rows: Vec<csv::StringRecord> = table.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), json.len());
+    for (row, document) in rows.iter().zip(&json) {
+        let members = document.as_object().unwrap();
+        let filled = header.iter().zip(row).filter(|(_, cell)| !cell.is_empty());
+        for (column, cell) in filled.clone() {
+            let expected = match &members[column] {
+                serde_json::Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            assert_eq!(cell, expected, "{column}");
+        }
+        // An empty text looks like nothing.
+        let empty = members
+            .values()
+            .filter(|value| value.as_str() == Some(""))
+            .count();
+        assert_eq!(filled.count() + empty, members.len());
+    }
+}
+
+#[test]
+fn several_reports_are_summarised_in_order_of_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["0.1.0", "0.3.1", "0.8.1"]
+        .map(|release| fixture(&format!("reports/{release}/constant_mixed.json")));
+    let [one, two, three] = paths.each_ref().map(|path| path.to_str().unwrap());
+    let output = run(folder.path(), &["summary", three, one, two, "-j", "chat"]);
+    let table = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<Vec<&str>> = table
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(lines.len(), 4, "{table}");
+    assert_eq!(&lines[0][..3], ["JOB", "SAMPLE", "GUIDELLM"]);
+    let json = run(folder.path(), &["summary", three, one, two, "--json"]);
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&json.stdout).unwrap();
+    assert!(rows.is_sorted_by_key(|row| row["timestamp"].as_str().unwrap().to_owned()));
+    for (line, row) in lines[1..].iter().zip(&rows) {
+        assert_eq!(line[0], "chat");
+        assert_eq!(line[2], row["report_generation"].as_str().unwrap());
+    }
+}
+
+#[test]
+fn requests_follow_their_own_summary_when_benchmarks_take_different_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = fs::read(fixture("reports/0.8.1/constant_multirate.json")).unwrap();
+    let mut report: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    // The first benchmark tells what its requests need only after them.
+    let first = report["benchmarks"][0].as_object_mut().unwrap();
+    let requests = first.remove("requests").unwrap();
+    let late: Vec<String> = first
+        .iter()
+        .map(|(key, value)| format!("{key:?}: {value}"))
+        .collect();
+    let late = format!("{{\"requests\": {requests}, {}}}", late.join(", "));
+    let others = &report["benchmarks"].as_array().unwrap()[1..];
+    let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+    let text = format!(
+        "{{\"metadata\": {}, \"config\": {}, \"benchmarks\": [{late}, {}]}}",
+        report["metadata"],
+        report["config"],
+        others.join(", ")
+    );
+    fs::write(folder.path().join("late.json"), text).unwrap();
+    let arguments = ["--uuid", "u", "-o", "-", "--format", "ndjson"];
+    let late = run(
+        folder.path(),
+        &[&["index", "late.json"], &arguments[..]].concat(),
+    );
+    let whole = run_on(
+        folder.path(),
+        "reports/0.8.1/constant_multirate.json",
+        &[&["index", "{}"], &arguments[..]].concat(),
+    );
+    assert_eq!(late.status.code(), Some(0), "{late:?}");
+    let sorted = |output| {
+        let mut documents = documents(output);
+        documents.sort_by_key(|document| document["document_id"].to_string());
+        documents
+    };
+    assert_eq!(sorted(&late), sorted(&whole));
+    let indices: Vec<u64> = documents(&late)
+        .iter()
+        .map(|it| it["benchmark_index"].as_u64().unwrap())
+        .collect();
+    assert!(indices.is_sorted());
 }

@@ -92,14 +92,15 @@ pub(super) fn normalise<W: Wire>(
         ..Batch::default()
     };
     let heavy = HeavyMembers::new(W::HEAVY);
-    let mut light = Vec::new();
+    let mut light = String::new();
     for (text, index, offset) in records.iter() {
         let path = || format!("{}.requests.{status}[{index}]", context.path);
+        let text = utf8(text, offset)?;
         heavy.take_out(text, &mut light);
         // What cannot be read without them is read, or told, with them.
-        let wire: W = match read(&light) {
-            Some(wire) => wire,
-            None => parse(text, offset, context.is_json, &path)?,
+        let wire: W = match serde_json::from_str(&light) {
+            Ok(wire) => wire,
+            Err(_) => parse(text, offset, context.is_json, &path)?,
         };
         if batch.requests.is_empty() {
             batch.endpoint = wire.endpoint().map(str::to_owned);
@@ -120,7 +121,7 @@ pub(super) fn first_id<W: Wire>(
     let Some((text, _, offset)) = records.iter().next() else {
         return Ok(None);
     };
-    let wire: W = parse(text, offset, true, &|| path.to_owned())?;
+    let wire: W = parse(utf8(text, offset)?, offset, true, &|| path.to_owned())?;
     Ok(wire.id().map(str::to_owned))
 }
 
@@ -130,7 +131,9 @@ pub(super) fn earliest<C: Clocked>(
 ) -> Result<Option<f64>, ReadError> {
     let mut earliest: Option<f64> = None;
     for (text, index, offset) in records.iter() {
-        let record: C = parse(text, offset, true, &|| format!("{path}[{index}]"))?;
+        let record: C = parse(utf8(text, offset)?, offset, true, &|| {
+            format!("{path}[{index}]")
+        })?;
         let clock = record
             .clock()
             .filter(|clock| Timestamp::from_epoch_seconds(*clock).is_some());
@@ -142,31 +145,27 @@ pub(super) fn earliest<C: Clocked>(
     Ok(earliest)
 }
 
-fn read<T: DeserializeOwned>(text: &[u8]) -> Option<T> {
-    serde_json::from_str(std::str::from_utf8(text).ok()?).ok()
+fn utf8(text: &[u8], offset: u64) -> Result<&str, ReadError> {
+    std::str::from_utf8(text).map_err(|error| ReadError::InvalidUtf8 {
+        byte: offset + error.valid_up_to() as u64,
+    })
 }
 
-/// Parses one record. The common case does no work for the sake of errors or of NaN tokens;
-/// only a text that it refuses is looked at again.
+/// Parses one record, telling what is wrong with it.
 fn parse<T: DeserializeOwned>(
-    text: &[u8],
+    text: &str,
     offset: u64,
     is_json: bool,
     path: &dyn Fn() -> String,
 ) -> Result<T, ReadError> {
-    if let Some(record) = read(text) {
-        return Ok(record);
-    }
-    if let Err(error) = std::str::from_utf8(text) {
-        let byte = offset + error.valid_up_to() as u64;
-        return Err(ReadError::InvalidUtf8 { byte });
-    }
-    typed::parse(text, &path()).map_err(|failure| ReadError::Value {
-        place: Place {
-            byte: is_json.then_some(offset + failure.offset as u64),
-            path: failure.path,
-        },
-        message: failure.message,
+    serde_json::from_str(text).or_else(|_| {
+        typed::parse(text.as_bytes(), &path()).map_err(|failure| ReadError::Value {
+            place: Place {
+                byte: is_json.then_some(offset + failure.offset as u64),
+                path: failure.path,
+            },
+            message: failure.message,
+        })
     })
 }
 

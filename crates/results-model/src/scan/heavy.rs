@@ -23,26 +23,27 @@ impl HeavyMembers {
     }
 
     /// Copies `record` to `light`, with null for each heavy value. A member that stands in
-    /// another order, or is not whole, is copied as it is.
-    pub(crate) fn take_out(&self, record: &[u8], light: &mut Vec<u8>) {
+    /// another order, or is not whole, is copied as it is. What is taken out is not looked at,
+    /// but for where it ends.
+    pub(crate) fn take_out(&self, record: &str, light: &mut String) {
         light.clear();
         let mut copied = 0;
         for key in &self.keys {
             let rest = record.get(copied..).unwrap_or_default();
-            let Some(found) = key.find(rest) else {
+            let Some(found) = key.find(rest.as_bytes()) else {
                 continue;
             };
             let after_key = found + key.needle().len();
             let value = rest.get(after_key..).unwrap_or_default();
-            let blanks = value.iter().take_while(|byte| **byte == b' ').count();
-            let Some(length) = value.get(blanks..).and_then(length_of_value) else {
+            let value = value.trim_start_matches(' ');
+            let Some(length) = length_of_value(value.as_bytes()) else {
                 continue;
             };
-            light.extend_from_slice(rest.get(..after_key).unwrap_or_default());
-            light.extend_from_slice(b"null");
-            copied += after_key + blanks + length;
+            light.push_str(rest.get(..after_key).unwrap_or_default());
+            light.push_str("null");
+            copied = record.len() - value.len() + length;
         }
-        light.extend_from_slice(record.get(copied..).unwrap_or_default());
+        light.push_str(record.get(copied..).unwrap_or_default());
     }
 }
 
@@ -82,9 +83,9 @@ mod tests {
     use super::*;
 
     fn light(names: &[&str], record: &str) -> String {
-        let mut light = b"left over".to_vec();
-        HeavyMembers::new(names).take_out(record.as_bytes(), &mut light);
-        String::from_utf8(light).unwrap()
+        let mut light = "left over".to_owned();
+        HeavyMembers::new(names).take_out(record, &mut light);
+        light
     }
 
     #[test]
