@@ -4,9 +4,9 @@ mod common;
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
-use assert_cmd::Command;
-use common::{documents, errors, files, fixture, run, run_on};
+use common::{INDEXER, documents, errors, files, fixture, run, run_on};
 
 #[test]
 fn the_default_target_is_a_store() {
@@ -161,12 +161,10 @@ fn json_yaml_and_compressed_copies_are_the_same_documents() {
 #[test]
 fn standard_input_is_read_like_a_file() {
     let report = fixture("reports/0.3.1/constant_mixed.json");
-    let mut command = Command::cargo_bin("guidellm-indexer").unwrap();
     let arguments = ["index", "-", "-o", "-", "--format", "ndjson"];
-    let output = command
+    let output = Command::new(INDEXER)
         .args(arguments)
-        .pipe_stdin(&report)
-        .unwrap()
+        .stdin(fs::File::open(report).unwrap())
         .output()
         .unwrap();
     assert_eq!(documents(&output).len(), 36);

@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{errors, files, fixture, grown, run};
+use common::{INDEXER, errors, files, fixture, grown, run};
 
 fn index(folder: &Path, report: &Path) -> Child {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin("guidellm-indexer"));
+    let mut command = Command::new(INDEXER);
     command.current_dir(folder).arg("index").arg(report);
     command.args(["--store", "s", "--uuid", "u", "-q"]);
     let command = command.stdin(Stdio::piped()).stderr(Stdio::piped());
@@ -130,7 +130,7 @@ fn interrupted_it_clears_up_and_dies_of_the_signal() {
 #[test]
 fn an_output_file_appears_whole_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin("guidellm-indexer"));
+    let mut command = Command::new(INDEXER);
     command
         .current_dir(folder.path())
         .args(["index", "-", "-o", "documents.json"]);
@@ -154,7 +154,6 @@ fn an_output_file_appears_whole_or_not_at_all() {
 fn on_a_small_disk(script: &str, report: &Path) -> Option<std::process::Output> {
     let folder = tempfile::tempdir().unwrap();
     let mount = "mount -t tmpfs -o size=1m none . || exit 77; cd .; ";
-    let binary = assert_cmd::cargo::cargo_bin("guidellm-indexer");
     let output = Command::new("unshare")
         .args([
             "--mount",
@@ -164,7 +163,7 @@ fn on_a_small_disk(script: &str, report: &Path) -> Option<std::process::Output> 
             &format!("{mount}{script}"),
         ])
         .current_dir(folder.path())
-        .env("INDEXER", binary)
+        .env("INDEXER", INDEXER)
         .env("REPORT", report)
         .output()
         .ok()?;
@@ -212,7 +211,7 @@ fn a_folder_without_rights_is_a_clear_error() {
     fs::copy(fixture("reports/0.8.1/constant_mixed.json"), &report).unwrap();
     // A copy where anybody may run it; for the superuser there is no folder without rights.
     let binary = folder.path().join("indexer");
-    fs::copy(assert_cmd::cargo::cargo_bin("guidellm-indexer"), &binary).unwrap();
+    fs::copy(INDEXER, &binary).unwrap();
     let as_nobody = |arguments: &[&str]| {
         let mut command = Command::new(&binary);
         command.current_dir(folder.path()).args(arguments);

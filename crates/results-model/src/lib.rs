@@ -53,6 +53,8 @@ mod read;
 mod recompute;
 mod report;
 mod scan;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod source;
 mod statistics;
 mod summarise;

@@ -1,75 +1,115 @@
 //! The load scenarios that llm-d's inference scheduler is judged by.
 //!
-//! This crate will drive them on a cluster; so far it knows what they are.
+//! This crate will drive them on a cluster; so far it reads a suite and knows what is valid.
 
-use serde::Serialize;
+use std::collections::BTreeSet;
 
-/// How a scenario's requests are scheduled.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+use serde::{Deserialize, Serialize};
+
+/// The suite of llm-d-scale: `manifests/suites/llm-d-scale.yaml`.
+pub const LLM_D_SCALE: &str = include_str!("../../../manifests/suites/llm-d-scale.yaml");
+
+/// Kubernetes names end at 63 characters; a pod's adds the run, the sample and five of its own.
+const LONGEST_NAME: usize = 40;
+
+/// Scenarios that run one after the other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Suite {
+    /// In the order in which they run.
+    pub scenarios: Vec<Scenario>,
+}
+
+/// How a scenario's requests are scheduled: GuideLLM's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Load {
-    /// At a constant rate, in requests per second.
-    Constant {
-        /// Requests per second.
-        rate: f64,
-    },
-    /// At random with a mean rate.
-    Poisson {
-        /// Requests per second.
-        rate: f64,
-    },
+pub enum RateType {
+    /// At a constant rate.
+    Constant,
+    /// At random, with a mean rate.
+    Poisson,
     /// As many as the server takes, up to a number in flight.
-    Throughput {
-        /// Most requests in flight.
-        max_concurrency: u32,
-    },
+    Throughput,
 }
 
 /// One load scenario.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Scenario {
     /// Its name, and the `job_name` of its documents.
-    pub name: &'static str,
+    pub name: String,
     /// How requests are scheduled.
-    pub load: Load,
+    pub rate_type: RateType,
+    /// Requests per second; of `throughput`, the most requests in flight.
+    pub rate: f64,
     /// Tokens of each synthetic prompt.
     pub prompt_tokens: u32,
     /// Tokens of each output.
     pub output_tokens: u32,
     /// Length of a sample, in seconds.
     pub seconds: u32,
+    /// How often it runs.
+    pub samples: u32,
 }
 
-/// The nine scenarios of llm-d-scale.
-#[must_use]
-pub fn scenarios() -> Vec<Scenario> {
-    const CHAT: (u32, u32) = (256, 256);
-    const RAG: (u32, u32) = (8192, 512);
-    let scenario = |name, load, (prompt_tokens, output_tokens), seconds| Scenario {
-        name,
-        load,
-        prompt_tokens,
-        output_tokens,
-        seconds,
-    };
-    vec![
-        scenario("steady-chat-10", Load::Constant { rate: 10.0 }, CHAT, 60),
-        scenario("steady-chat-20", Load::Constant { rate: 20.0 }, CHAT, 60),
-        scenario("steady-chat-40", Load::Constant { rate: 40.0 }, CHAT, 60),
-        scenario("steady-rag-10", Load::Constant { rate: 10.0 }, RAG, 60),
-        scenario("steady-rag-20", Load::Constant { rate: 20.0 }, RAG, 60),
-        scenario("steady-rag-40", Load::Constant { rate: 40.0 }, RAG, 60),
-        scenario(
-            "throughput-chat",
-            Load::Throughput {
-                max_concurrency: 20,
-            },
-            CHAT,
-            30,
-        ),
-        scenario("poisson-chat", Load::Poisson { rate: 100.0 }, CHAT, 60),
-        scenario("poisson-rag", Load::Poisson { rate: 100.0 }, RAG, 60),
-    ]
+/// Why a suite cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum SuiteError {
+    /// It is not YAML, or has a field that is unknown or missing.
+    #[error("not a suite: {0}")]
+    Format(#[from] Box<serde_saphyr::Error>),
+    /// A scenario makes no sense.
+    #[error("scenario `{name}`: {reason}")]
+    Scenario {
+        /// Which one.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+}
+
+impl Suite {
+    /// Reads a suite.
+    ///
+    /// # Errors
+    ///
+    /// If it is malformed, or a scenario makes no sense.
+    pub fn from_yaml(text: &str) -> Result<Self, SuiteError> {
+        let suite: Self = serde_saphyr::from_str(text).map_err(Box::new)?;
+        let mut names = BTreeSet::new();
+        for scenario in &suite.scenarios {
+            let reason = scenario.fault().or_else(|| {
+                let again = !names.insert(&scenario.name);
+                again.then_some("its name is not the only one")
+            });
+            if let Some(reason) = reason {
+                let name = scenario.name.clone();
+                return Err(SuiteError::Scenario { name, reason });
+            }
+        }
+        Ok(suite)
+    }
+}
+
+impl Scenario {
+    fn fault(&self) -> Option<&'static str> {
+        let name = self.name.as_bytes();
+        let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let edges = [name.first(), name.last()];
+        match () {
+            () if !name.iter().all(|byte| plain(byte) || *byte == b'-')
+                || !edges.iter().all(|edge| edge.is_some_and(plain)) =>
+            {
+                Some("its name must be lower-case letters, digits and inner hyphens")
+            }
+            () if name.len() > LONGEST_NAME => Some("its name is longer than 40 characters"),
+            () if !(self.rate.is_finite() && self.rate > 0.0) => Some("its rate is not positive"),
+            () if self.seconds == 0 => Some("it lasts no time"),
+            () if self.samples == 0 => Some("it has no sample"),
+            () if self.prompt_tokens == 0 || self.output_tokens == 0 => Some("it has no tokens"),
+            () => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -77,16 +117,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_unique_and_fit_a_kubernetes_object() {
-        let names: Vec<&str> = scenarios().iter().map(|scenario| scenario.name).collect();
-        let distinct: std::collections::BTreeSet<_> = names.iter().collect();
-        assert_eq!(distinct.len(), 9);
-        for name in names {
-            assert!(name.len() <= 50);
-            assert!(
-                name.bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-            );
+    fn the_suite_has_its_nine_scenarios() {
+        let suite = Suite::from_yaml(LLM_D_SCALE).unwrap();
+        let names: Vec<&str> = suite.scenarios.iter().map(|it| it.name.as_str()).collect();
+        let expected = [
+            "steady-chat-10",
+            "steady-chat-20",
+            "steady-chat-40",
+            "steady-rag-10",
+            "steady-rag-20",
+            "steady-rag-40",
+            "throughput-chat",
+            "poisson-chat",
+            "poisson-rag",
+        ];
+        assert_eq!(names, expected);
+        assert!(suite.scenarios.iter().all(|it| it.samples == 3));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_by_name() {
+        let wrong = [
+            ("name: steady-chat-10", "name: Steady", "lower-case"),
+            (
+                "name: steady-chat-10",
+                "name: steady-chat-20",
+                "not the only one",
+            ),
+            ("rate: 10,", "rate: 0,", "not positive"),
+            ("rate: 10,", "rate: .nan,", "not positive"),
+            ("seconds: 60", "seconds: 0", "no time"),
+            ("seconds: 60", "second: 60", "second"),
+            ("rateType: constant", "rateType: steady", "steady"),
+        ];
+        for (right, wrong, reason) in wrong {
+            let text = LLM_D_SCALE.replacen(right, wrong, 1);
+            let error = Suite::from_yaml(&text).unwrap_err().to_string();
+            assert!(error.contains(reason), "{wrong}: {error}");
         }
     }
 }

@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 use guidellm_results_model::Exit;
-use llm_d_scale::scenarios;
+use llm_d_scale::{LLM_D_SCALE, Suite};
 
 /// Load scenarios for the llm-d inference scheduler. So far it lists them; running them on a
 /// cluster is yet to come.
@@ -24,8 +25,18 @@ enum Command {
 
 fn main() -> ExitCode {
     let Command::Scenarios = Cli::parse().command;
-    let printed = serde_json::to_string_pretty(&scenarios())
-        .map_err(std::io::Error::from)
-        .and_then(|text| writeln!(std::io::stdout().lock(), "{text}"));
-    printed.map_or(Exit::Unusable, |()| Exit::Done).into()
+    let exit = list().map_or_else(
+        |error| {
+            drop(writeln!(std::io::stderr().lock(), "error: {error:#}"));
+            Exit::Unusable
+        },
+        |()| Exit::Done,
+    );
+    exit.into()
+}
+
+fn list() -> Result<()> {
+    let suite = Suite::from_yaml(LLM_D_SCALE)?;
+    let text = serde_json::to_string_pretty(&suite.scenarios)?;
+    Ok(writeln!(std::io::stdout().lock(), "{text}")?)
 }

@@ -9,10 +9,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
-use assert_cmd::Command;
 use serde_json::Value;
+
+/// The command.
+pub(crate) const INDEXER: &str = env!("CARGO_BIN_EXE_guidellm-indexer");
 
 /// A file or folder of the fixtures.
 pub(crate) fn fixture(name: &str) -> PathBuf {
@@ -23,8 +25,7 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
 
 /// Runs the command in a folder.
 pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::cargo_bin("guidellm-indexer").unwrap();
-    command
+    Command::new(INDEXER)
         .current_dir(folder)
         .args(arguments)
         .output()

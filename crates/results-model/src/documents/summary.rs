@@ -67,19 +67,21 @@ pub struct Summary {
 pub struct SummarySettings {
     /// Layout of the report that this came from.
     pub report_generation: Generation,
-    /// GuideLLM's release, where the report names it (from 0.5 on).
+    /// GuideLLM's release (`metadata.guidellm_version`, from 0.5 on).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub guidellm_version: Option<String>,
-    /// The profile that made this benchmark, `sweep` among them (GuideLLM `profile`).
+    /// The profile that made this benchmark, `sweep` among them (0.1 `args.mode`, to
+    /// 0.3 `args.profile.type_`, to 0.6 `config.profile.type_`, then `config.profile.kind`).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub profile: Option<String>,
-    /// Model under test.
+    /// Model under test (`model` of the arguments, the worker or the backend).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub backend_model: Option<String>,
-    /// Kind of GuideLLM's backend, `openai_http` for example.
+    /// Kind of GuideLLM's backend, `openai_http` for example (`backend_type`, `backend`, from 0.7
+    /// on `backend.kind`).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub backend_type: Option<String>,
-    /// URL under test.
+    /// URL under test (`target` of the arguments or the backend).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub target: Option<String>,
     /// API that was called: `chat_completions`, `text_completions`, or a path as newer releases
@@ -99,13 +101,15 @@ pub struct SummarySettings {
     /// Output tokens configured, as a string. Absent where the data is not synthetic.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub output_tokens: Option<String>,
-    /// Tokenizer that counted the tokens.
+    /// Tokenizer that counted the tokens (`tokenizer`, `processor`, from 0.7 on
+    /// `tokenizer.model`).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tokenizer: Option<String>,
-    /// Limit on the benchmark's duration, in seconds.
+    /// Limit on the benchmark's duration, in seconds (to 0.3 `max_duration`, to 0.6
+    /// `max_seconds`, then the constraint `max_duration`).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub max_seconds: Option<f64>,
-    /// Limit on the number of requests.
+    /// Limit on the number of requests (`max_number`, `max_requests`).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub max_requests: Option<u64>,
     /// Most requests that the strategy lets be in flight at once.
