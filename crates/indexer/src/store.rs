@@ -23,6 +23,9 @@ use crate::unfinished::Unfinished;
 /// Rows of a row group; bounds what a writer holds.
 const ROW_GROUP_ROWS: usize = 16 << 10;
 
+/// The same for the rows' error texts, which may be whole pages.
+const ROW_GROUP_TEXT_BYTES: usize = 8 << 20;
+
 const STAGING_PREFIX: &str = ".staging-";
 const LOCK_NAME: &str = "lock";
 
@@ -120,6 +123,7 @@ struct RequestsFile {
     benchmark: u32,
     writer: BatchedWriter<File>,
     rows: Vec<Request>,
+    text_bytes: usize,
 }
 
 impl StagedReport {
@@ -141,8 +145,8 @@ impl StagedReport {
             self.open = Some(self.create_requests(benchmark)?);
         }
         if let Some(open) = &mut self.open {
-            open.rows.extend(requests);
-            if open.rows.len() >= ROW_GROUP_ROWS {
+            open.add(requests);
+            if open.is_full() {
                 open.flush().with_context(|| self.failure())?;
             }
         }
@@ -203,6 +207,7 @@ impl StagedReport {
             benchmark,
             writer,
             rows: Vec::new(),
+            text_bytes: 0,
         })
     }
 
@@ -232,9 +237,20 @@ impl StagedReport {
 }
 
 impl RequestsFile {
+    fn add(&mut self, requests: Vec<Request>) {
+        let texts = requests.iter().filter_map(|it| it.error_message.as_ref());
+        self.text_bytes += texts.map(|text| text.len()).sum::<usize>();
+        self.rows.extend(requests);
+    }
+
+    fn is_full(&self) -> bool {
+        self.rows.len() >= ROW_GROUP_ROWS || self.text_bytes >= ROW_GROUP_TEXT_BYTES
+    }
+
     fn flush(&mut self) -> Result<()> {
         let frame = requests_frame(&self.rows)?;
         self.rows.clear();
+        self.text_bytes = 0;
         Ok(self.writer.write_batch(&frame)?)
     }
 

@@ -115,7 +115,7 @@ pub(crate) struct FirstPass<'a> {
     pub(crate) is_json: bool,
     /// Dispatch at all.
     pub(crate) optimistic: bool,
-    /// What dispatched records were taken for.
+    /// What benchmarks were taken for.
     pub(crate) generation: Option<Generation>,
     pub(crate) uuid: Option<Arc<str>>,
     pub(crate) states: Vec<State>,
@@ -189,6 +189,7 @@ impl Events for FirstPass<'_> {
         state.deferred |= state.context.is_none();
         match generation {
             Some(generation) => {
+                self.generation = Some(generation);
                 state.typed = Some(Benchmark::parse(generation, &walk.benchmark, &walk.path())?);
             }
             None => state.skeleton = walk.benchmark.clone(),

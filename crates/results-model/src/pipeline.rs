@@ -1,7 +1,7 @@
 //! Parses blocks of records on several threads, and hands the results on in the report's order.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
 use crate::documents::RequestStatus;
@@ -12,6 +12,10 @@ use crate::scan::{BlockPool, Records};
 
 /// Blocks in flight for each parsing thread; bounds the memory.
 const BLOCKS_PER_THREAD: usize = 2;
+
+/// Text in flight, in bytes. Blocks are far smaller, unless records are huge: then it is these
+/// that are parsed one at a time.
+const BYTES_IN_FLIGHT: usize = 24 << 20;
 
 /// A block of records to parse.
 pub(crate) struct Job {
@@ -28,14 +32,56 @@ pub(crate) struct Parsed {
     pub(crate) benchmark: usize,
     pub(crate) status: RequestStatus,
     pub(crate) batch: Batch,
+    /// Its text is gone, but what was made of it takes as much.
+    _room: Room,
 }
 
 type Outcome = Result<Parsed, ReadError>;
 
+/// A block to parse, and where the outcome is awaited.
+type Task = (Job, SyncSender<Outcome>);
+
 /// Where the reading thread puts its blocks.
 pub(crate) struct Dispatcher {
-    work: SyncSender<(Job, SyncSender<Outcome>)>,
+    work: SyncSender<Task>,
     order: SyncSender<Receiver<Outcome>>,
+    in_flight: Arc<InFlight>,
+}
+
+/// Bytes of the blocks that are dispatched, but not consumed.
+#[derive(Default)]
+struct InFlight {
+    bytes: Mutex<usize>,
+    consumed: Condvar,
+}
+
+impl InFlight {
+    /// Waits until there is room; a block larger than all room comes alone.
+    fn wait_for_room(&self, bytes: usize) {
+        let in_flight = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_full =
+            |in_flight: &mut usize| *in_flight > 0 && *in_flight + bytes > BYTES_IN_FLIGHT;
+        let mut in_flight = self
+            .consumed
+            .wait_while(in_flight, is_full)
+            .unwrap_or_else(PoisonError::into_inner);
+        *in_flight += bytes;
+    }
+}
+
+/// A dispatched block's room; free once this is dropped, even by a panic.
+pub(crate) struct Room {
+    of: Arc<InFlight>,
+    bytes: usize,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let mut in_flight = self.of.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        *in_flight = in_flight.saturating_sub(self.bytes);
+        drop(in_flight);
+        self.of.consumed.notify_one();
+    }
 }
 
 impl Dispatcher {
@@ -43,6 +89,7 @@ impl Dispatcher {
     /// any more, which ends the pass; the caller of [`run`] knows why.
     pub(crate) fn send(&self, job: Job) -> Result<(), ReadError> {
         let (reply, outcome) = sync_channel(1);
+        self.in_flight.wait_for_room(job.records.block.len());
         let queued = self.order.send(outcome).is_ok() && self.work.send((job, reply)).is_ok();
         if queued {
             Ok(())
@@ -61,14 +108,20 @@ pub(crate) fn run<T: Send, E>(
     read: impl FnOnce(&Dispatcher) -> Result<T, ReadError> + Send,
     consume: &mut dyn FnMut(Parsed) -> Result<(), E>,
 ) -> (Result<T, ReadError>, Result<(), E>) {
-    let in_flight = threads * BLOCKS_PER_THREAD;
-    let (work, jobs) = sync_channel(in_flight);
-    let (order, outcomes) = sync_channel(in_flight);
+    let in_flight = Arc::new(InFlight::default());
+    let blocks = threads * BLOCKS_PER_THREAD;
+    let (work, jobs) = sync_channel(blocks);
+    let (order, outcomes) = sync_channel(blocks);
     let jobs = Mutex::new(jobs);
     thread::scope(|scope| {
-        let reader = scope.spawn(move || read(&Dispatcher { work, order }));
+        let dispatcher = Dispatcher {
+            work,
+            order,
+            in_flight: Arc::clone(&in_flight),
+        };
+        let reader = scope.spawn(move || read(&dispatcher));
         for _ in 0..threads {
-            scope.spawn(|| parse(&jobs, pool));
+            scope.spawn(|| parse(&jobs, pool, &in_flight));
         }
         let mut consumed = Ok(());
         let mut failed = None;
@@ -91,7 +144,7 @@ pub(crate) fn run<T: Send, E>(
     })
 }
 
-fn parse(jobs: &Mutex<Receiver<(Job, SyncSender<Outcome>)>>, pool: &BlockPool) {
+fn parse(jobs: &Mutex<Receiver<Task>>, pool: &BlockPool, in_flight: &Arc<InFlight>) {
     loop {
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((job, reply)) = next else { return };
@@ -102,6 +155,10 @@ fn parse(jobs: &Mutex<Receiver<(Job, SyncSender<Outcome>)>>, pool: &BlockPool) {
             records,
             context,
         } = job;
+        let room = Room {
+            of: Arc::clone(in_flight),
+            bytes: records.block.len(),
+        };
         let batch = normalise(generation, &records, status, &context);
         pool.give(records.block);
         // Nobody waits for it once a block before it failed.
@@ -109,6 +166,7 @@ fn parse(jobs: &Mutex<Receiver<(Job, SyncSender<Outcome>)>>, pool: &BlockPool) {
             benchmark,
             status,
             batch,
+            _room: room,
         })));
     }
 }

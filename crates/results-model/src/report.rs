@@ -432,6 +432,7 @@ fn take<C: Consumer>(
         benchmark,
         status,
         batch,
+        ..
     } = parsed;
     if gathered.len() <= benchmark {
         gathered.resize_with(benchmark + 1, Gathered::default);

@@ -149,3 +149,22 @@ fn json_is_never_tried_as_yaml() {
         "{outcome:?}"
     );
 }
+
+#[test]
+fn a_broken_report_is_broken_however_it_is_read() {
+    // Found by fuzzing: with more than one pass, a contradictory tag went unnoticed.
+    for entry in std::fs::read_dir(fixture("../invalid")).unwrap() {
+        let path = entry.unwrap().path();
+        let options = ReadOptions {
+            verify: true,
+            ..ReadOptions::default()
+        };
+        let read = read(
+            Source::path(&path),
+            &RunContext::default(),
+            &options,
+            &mut Kept::default(),
+        );
+        assert!(read.is_err(), "{}", path.display());
+    }
+}

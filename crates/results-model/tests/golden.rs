@@ -3,6 +3,8 @@
 //! Numbers are checked against independent code elsewhere (`tests/independent`); these show every
 //! field of every kind of report, and which of them a change touches.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -85,11 +85,12 @@ pub struct SummarySettings {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub target: Option<String>,
     /// API that was called: `chat_completions`, `text_completions`, or a path as newer releases
-    /// write it.
+    /// write it (to 0.6 the arguments' formatter or `request_format`, from 0.7 on
+    /// `backend.request_format`; else the first record's `request_type`). Absent in 0.1.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub endpoint: Option<String>,
-    /// Whether responses were streamed. False also where the report does not say, but has
-    /// successful requests and not one time to first token.
+    /// Whether responses were streamed (from 0.7 on `backend.stream`). Where the report does not
+    /// say, whether any successful request has a time to first token.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub streaming: Option<bool>,
     /// The data's description, as GuideLLM got it.

@@ -221,6 +221,9 @@ impl<'a> Cursor<'a> {
             let found = list.scan(&self.block, self.ended, self.base);
             if !list.ranges.is_empty() {
                 let ranges = std::mem::take(&mut list.ranges);
+                ranges
+                    .iter()
+                    .try_for_each(|range| self.check_record(range.clone()))?;
                 let first_index = list.count - ranges.len() as u64;
                 let block = Arc::clone(&self.block);
                 emit(Records {
@@ -235,14 +238,7 @@ impl<'a> Cursor<'a> {
                 return Ok(());
             }
             let keep = list.start.unwrap_or(list.gap);
-            if self.block.len() - keep > MAX_RECORD_BYTES {
-                let (byte, limit) = (self.base + keep as u64, MAX_RECORD_BYTES >> 20);
-                return Err(ReadError::TooLarge {
-                    what: "a record",
-                    byte,
-                    limit,
-                });
-            }
+            self.check_record(keep..self.block.len())?;
             let grown = self.fill(keep)?;
             list.moved(keep);
             if !grown && list.scanned >= self.block.len() {
@@ -251,10 +247,23 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    fn check_record(&self, record: std::ops::Range<usize>) -> Result<(), ReadError> {
+        if record.len() <= MAX_RECORD_BYTES {
+            return Ok(());
+        }
+        Err(ReadError::TooLarge {
+            what: "a record",
+            byte: self.base + record.start as u64,
+            limit: MAX_RECORD_BYTES >> 20,
+        })
+    }
+
     /// Reads on, keeping the block's bytes from `keep` on. False if the input has ended.
     fn fill(&mut self, keep: usize) -> Result<bool, ReadError> {
         let kept = self.block.get(keep..).unwrap_or_default();
-        let want = BLOCK_BYTES.max(kept.len());
+        // Twice as much each time, up to the largest record and a little.
+        let most = (MAX_RECORD_BYTES + BLOCK_BYTES).saturating_sub(kept.len());
+        let want = kept.len().min(most).max(BLOCK_BYTES);
         let mut next = self.pool.take(kept.len() + want);
         next.push(kept);
         let before = next.len();
@@ -420,5 +429,93 @@ fn stray(byte: u64, found: u8, wanted: Gap) -> ReadError {
         byte,
         expected,
         found: format!("`{}`", found.escape_ascii()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The records of a list, whose `[` is left out, and what follows it.
+    fn records(text: &[u8]) -> Result<(Vec<String>, Option<u8>), ReadError> {
+        let pool = BlockPool::default();
+        let mut input = text;
+        let mut cursor = Cursor::new(&mut input, &pool);
+        let mut found: Vec<String> = Vec::new();
+        cursor.records(&mut |records| {
+            for (record, index, offset) in records.iter() {
+                assert_eq!(index, found.len() as u64);
+                assert!(text[usize::try_from(offset).unwrap()..].starts_with(record));
+                found.push(String::from_utf8(record.to_vec()).unwrap());
+            }
+            Ok(())
+        })?;
+        let next = cursor.peek()?;
+        Ok((found, next))
+    }
+
+    #[test]
+    fn records_come_whole_whatever_is_in_them() {
+        let text = br#" {"a": "]}"} ,{"b": [{}, "\""]}, {} ] ,"#;
+        let (found, next) = records(text).unwrap();
+        assert_eq!(found, [r#"{"a": "]}"}"#, r#"{"b": [{}, "\""]}"#, "{}"]);
+        assert_eq!(next, Some(b','));
+        assert_eq!(records(b"]").unwrap(), (Vec::new(), None));
+    }
+
+    #[test]
+    fn a_record_may_span_several_blocks() {
+        let long = format!(r#"{{"prompt": "{}"}}"#, "x".repeat(3 * BLOCK_BYTES));
+        let text = format!("{{}}, {long}, {long}, {{}}]");
+        let (found, _) = records(text.as_bytes()).unwrap();
+        assert_eq!(found.len(), 4);
+        assert!(found[1] == long && found[2] == long);
+    }
+
+    #[test]
+    fn a_record_beyond_any_sense_is_refused() {
+        let text = format!(r#"{{}}, {{"prompt": "{}"}}]"#, "x".repeat(MAX_RECORD_BYTES));
+        let error = records(text.as_bytes()).unwrap_err();
+        assert!(
+            matches!(error, ReadError::TooLarge { byte: 4, .. }),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_stands_between_records_is_told_with_its_place() {
+        for (text, byte) in [
+            ("{} {}]", 3),
+            ("{},, {}]", 3),
+            ("{}, ]", 2),
+            ("1, {}]", 0),
+            ("{}, [1]]", 4),
+            ("{} x]", 3),
+        ] {
+            match records(text.as_bytes()) {
+                Err(ReadError::Syntax { byte: found, .. }) => assert_eq!(found, byte, "{text}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+        for text in ["", "{", "{}", "{},", r#"{"a": "]"#] {
+            let error = records(text.as_bytes()).unwrap_err();
+            assert!(error.is_truncation(), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn values_and_keys_are_copied_as_they_are() {
+        let pool = BlockPool::default();
+        let text = br#" "k\"ey" : {"a": [1, "}"]} , -1.5e3,"s" "#;
+        let mut input = &text[..];
+        let mut cursor = Cursor::new(&mut input, &pool);
+        assert_eq!(cursor.key().unwrap(), br#""k\"ey""#);
+        for expected in [&br#"{"a": [1, "}"]}"#[..], b"-1.5e3", br#""s""#] {
+            let mut copy = Skeleton::default();
+            cursor.value(&mut copy).unwrap();
+            assert_eq!(copy.into_raw(), expected);
+            cursor.take(b',').unwrap();
+        }
+        cursor.expect_end().unwrap();
     }
 }

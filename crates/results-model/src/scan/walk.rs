@@ -365,3 +365,92 @@ fn elements(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::BlockPool;
+
+    /// Notes each list's records and each benchmark's own part.
+    #[derive(Default)]
+    struct Notes {
+        records: Vec<(usize, List, String)>,
+        benchmarks: Vec<String>,
+        groups: Vec<String>,
+    }
+
+    fn text(skeleton: &Skeleton) -> String {
+        String::from_utf8(skeleton.text()).unwrap()
+    }
+
+    impl Events for Notes {
+        fn records(&mut self, list: List, records: Records, walk: &Walk) -> Result<(), ReadError> {
+            for (record, ..) in records.iter() {
+                let record = String::from_utf8(record.to_vec()).unwrap();
+                self.records.push((walk.index, list, record));
+            }
+            Ok(())
+        }
+
+        fn benchmark(&mut self, walk: &Walk) -> Result<(), ReadError> {
+            self.benchmarks.push(text(&walk.benchmark));
+            Ok(())
+        }
+
+        fn group(&mut self, walk: &Walk) -> Result<(), ReadError> {
+            self.groups.push(text(&walk.group));
+            Ok(())
+        }
+    }
+
+    fn walked(report: &str) -> (Walk, Notes) {
+        let (pool, mut input) = (BlockPool::default(), report.as_bytes());
+        let (mut walk, mut notes) = (Walk::default(), Notes::default());
+        let mut cursor = Cursor::new(&mut input, &pool);
+        walk.run(&mut cursor, &mut notes).unwrap();
+        (walk, notes)
+    }
+
+    #[test]
+    fn requests_are_handed_out_and_all_else_is_copied() {
+        let report = r#"{"args": {"x": 1}, "benchmarks": [
+            {"id_": "a", "requests": {"successful": [{"n": 1}, {"n": 2}], "errored": [],
+             "total": null}, "duration": 2.0},
+            {"id_": "b", "requests": {"incomplete": [{"n": 3}]}}]}"#;
+        let (walk, notes) = walked(report);
+        let of = |index, status, record: &str| (index, List::Requests(status), record.to_owned());
+        assert_eq!(
+            notes.records,
+            [
+                of(0, RequestStatus::Successful, r#"{"n": 1}"#),
+                of(0, RequestStatus::Successful, r#"{"n": 2}"#),
+                of(1, RequestStatus::Incomplete, r#"{"n": 3}"#),
+            ]
+        );
+        assert_eq!(text(&walk.top), r#"{"args":{"x": 1}}"#);
+        assert!(notes.benchmarks[0].contains(r#""duration":2.0"#));
+        assert!(!notes.benchmarks[0].contains(r#""n""#));
+        assert_eq!(notes.benchmarks.len(), 2);
+        assert!(notes.groups.is_empty());
+    }
+
+    #[test]
+    fn groups_of_0_1_hold_benchmarks_of_their_own() {
+        let report = r#"{"benchmarks": [{"args": {"mode": "sweep"}, "benchmarks": [
+            {"mode": "synchronous", "results": [{"n": 1}], "concurrencies": [{"time": 1.0}]},
+            {"mode": "throughput", "errors": [{"n": 2}]}]}]}"#;
+        let (walk, notes) = walked(report);
+        let found: Vec<(usize, List)> = notes.records.iter().map(|it| (it.0, it.1)).collect();
+        assert_eq!(
+            found,
+            [
+                (0, List::Requests(RequestStatus::Successful)),
+                (0, List::Concurrencies),
+                (1, List::Requests(RequestStatus::Errored)),
+            ]
+        );
+        assert_eq!(notes.groups, [r#"{"args":{"mode": "sweep"}}"#]);
+        assert_eq!(walk.index, 2);
+        assert_eq!(walk.marks.shape, Some(BenchmarkShape::Nested));
+    }
+}
