@@ -1,7 +1,8 @@
 //! The embedded store: a folder of Parquet files that DuckDB, pandas and polars read as it is.
 //!
-//! `summaries/run=<uuid>/job=<job>/<document_id>.parquet` and the same under `requests`, one file
-//! of each for a benchmark, named by its summary's `document_id`. A report is written in a staging
+//! `summaries/run=<uuid>/job=<job>/<document_id>.parquet` and the same under `requests`, named by
+//! the summary's `document_id`: one file of each for a benchmark, and `<document_id>-1.parquet` and
+//! so on for the requests of a huge one. A report is written in a staging
 //! folder of the store and then renamed into place file by file, requests before summaries: a
 //! summary that is there has its requests. Since names follow from identity, indexing a report
 //! again, twice at once, or after a kill leaves one copy.
@@ -25,6 +26,13 @@ const ROW_GROUP_ROWS: usize = 16 << 10;
 
 /// The same for the rows' error texts, which may be whole pages.
 const ROW_GROUP_TEXT_BYTES: usize = 8 << 20;
+
+/// Rows of a file; what a writer notes of its row groups until their file's end is bounded, too.
+const FILE_ROWS: usize = 1 << 20;
+
+/// Folders of the two kinds of documents.
+const REQUESTS: &str = "requests";
+const SUMMARIES: &str = "summaries";
 
 const STAGING_PREFIX: &str = ".staging-";
 const LOCK_NAME: &str = "lock";
@@ -64,7 +72,7 @@ impl Store {
     /// The folder of its summaries.
     #[must_use]
     pub fn summaries(&self) -> PathBuf {
-        self.root.join("summaries")
+        self.root.join(SUMMARIES)
     }
 
     /// Starts to write a report. Nothing of it is seen before [`StagedReport::commit`].
@@ -113,17 +121,19 @@ pub struct StagedReport {
     /// Held as long as the folder is in use.
     _lock: File,
     open: Option<RequestsFile>,
-    /// Benchmarks whose requests are written.
-    finished: Vec<u32>,
+    /// Benchmarks whose requests are written, and in how many files.
+    finished: Vec<(u32, u32)>,
     summaries: Vec<Summary>,
 }
 
 /// The requests of the benchmark that is being written.
 struct RequestsFile {
     benchmark: u32,
+    part: u32,
     writer: BatchedWriter<File>,
     rows: Vec<Request>,
     text_bytes: usize,
+    written: usize,
 }
 
 impl StagedReport {
@@ -136,18 +146,19 @@ impl StagedReport {
         let Some(benchmark) = requests.first().map(|it| it.origin.benchmark_index) else {
             return Ok(());
         };
-        if self
-            .open
-            .as_ref()
-            .is_none_or(|open| open.benchmark != benchmark)
-        {
+        let next_part = self.next_part(benchmark);
+        if self.open.as_ref().map(|open| open.benchmark) != Some(benchmark) {
             self.finish_requests()?;
-            self.open = Some(self.create_requests(benchmark)?);
+            self.open = Some(self.create_requests(benchmark, next_part)?);
         }
-        if let Some(open) = &mut self.open {
-            open.add(requests);
-            if open.is_full() {
-                open.flush().with_context(|| self.failure())?;
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        open.add(requests);
+        if open.is_full() {
+            open.flush().with_context(|| failure(&self.root))?;
+            if open.written >= FILE_ROWS {
+                self.finish_requests()?;
             }
         }
         Ok(())
@@ -168,72 +179,90 @@ impl StagedReport {
         let summaries = std::mem::take(&mut self.summaries);
         for summary in &summaries {
             let benchmark = summary.origin.benchmark_index;
-            if !self.finished.contains(&benchmark) {
-                self.open = Some(self.create_requests(benchmark)?);
+            if self.next_part(benchmark) == 0 {
+                self.open = Some(self.create_requests(benchmark, 0)?);
                 self.finish_requests()?;
             }
             let mut frame = summaries_frame(std::slice::from_ref(summary))?;
-            let staged = self.staged("summary", benchmark);
-            write_frame(&staged, &mut frame).with_context(|| self.failure())?;
+            let staged = self.staged(SUMMARIES, benchmark, 0);
+            write_frame(&staged, &mut frame).with_context(|| failure(&self.root))?;
         }
         for summary in &summaries {
-            for (kind, folder) in [("requests", "requests"), ("summary", "summaries")] {
-                self.place(summary, kind, folder)
-                    .with_context(|| self.failure())?;
+            let parts = self.next_part(summary.origin.benchmark_index);
+            for (kind, parts) in [(REQUESTS, parts), (SUMMARIES, 1)] {
+                self.place(summary, kind, parts)
+                    .with_context(|| failure(&self.root))?;
             }
         }
         Ok(())
     }
 
-    fn place(&self, summary: &Summary, kind: &str, folder: &str) -> io::Result<()> {
-        let folder = self.root.join(folder).join(partition(&summary.origin));
+    fn place(&self, summary: &Summary, kind: &str, parts: u32) -> io::Result<()> {
+        let folder = self.root.join(kind).join(partition(&summary.origin));
         fs::create_dir_all(&folder)?;
-        let staged = self.staged(kind, summary.origin.benchmark_index);
-        fs::rename(
-            staged,
-            folder.join(format!("{}.parquet", summary.document_id)),
-        )?;
+        let named = |part| folder.join(file_name(summary, part));
+        for part in 0..parts {
+            let staged = self.staged(kind, summary.origin.benchmark_index, part);
+            fs::rename(staged, named(part))?;
+        }
+        // What is left of a copy that was in more parts.
+        for stale in (parts..).map(named).take_while(|path| path.exists()) {
+            fs::remove_file(stale)?;
+        }
         File::open(&folder)?.sync_all()
     }
 
-    fn create_requests(&self, benchmark: u32) -> Result<RequestsFile> {
+    /// How many files the requests of a benchmark are in so far.
+    fn next_part(&self, benchmark: u32) -> u32 {
+        let of = |(finished, parts): &(u32, u32)| (*finished == benchmark).then_some(*parts);
+        self.finished.iter().rev().find_map(of).unwrap_or_default()
+    }
+
+    fn create_requests(&self, benchmark: u32, part: u32) -> Result<RequestsFile> {
+        let place = || failure(&self.root);
         let schema = requests_frame(&[])?.schema().clone();
-        let file =
-            File::create(self.staged("requests", benchmark)).with_context(|| self.failure())?;
-        let writer = parquet(file)
-            .batched(&schema)
-            .with_context(|| self.failure())?;
+        let file = File::create(self.staged(REQUESTS, benchmark, part)).with_context(place)?;
+        let writer = parquet(file).batched(&schema).with_context(place)?;
         Ok(RequestsFile {
             benchmark,
+            part,
             writer,
             rows: Vec::new(),
             text_bytes: 0,
+            written: 0,
         })
     }
 
     fn finish_requests(&mut self) -> Result<()> {
         if let Some(mut open) = self.open.take() {
-            let benchmark = open.benchmark;
-            open.finish().with_context(|| self.failure())?;
-            sync(&self.staged("requests", benchmark)).with_context(|| self.failure())?;
-            self.finished.push(benchmark);
+            let place = || failure(&self.root);
+            let (benchmark, part) = (open.benchmark, open.part);
+            open.finish().with_context(place)?;
+            sync(&self.staged(REQUESTS, benchmark, part)).with_context(place)?;
+            self.finished.push((benchmark, part + 1));
         }
         Ok(())
     }
 
-    fn staged(&self, kind: &str, benchmark: u32) -> PathBuf {
+    fn staged(&self, kind: &str, benchmark: u32, part: u32) -> PathBuf {
         // Not named *.parquet, so that a reader's glob does not meet it.
         self.folder
             .path()
-            .join(format!("{kind}-{benchmark}.partial"))
+            .join(format!("{kind}-{benchmark}-{part}.partial"))
     }
+}
 
-    fn failure(&self) -> String {
-        format!(
-            "{}: cannot write to the store; is the disk full?",
-            self.root.display()
-        )
+fn file_name(summary: &Summary, part: u32) -> String {
+    let id = summary.document_id;
+    match part {
+        0 => format!("{id}.parquet"),
+        part => format!("{id}-{part}.parquet"),
     }
+}
+
+fn failure(root: &Path) -> String {
+    let root = root.display();
+    format!("{root}: cannot write to the store; is the disk full?")
 }
 
 impl RequestsFile {
@@ -249,6 +278,7 @@ impl RequestsFile {
 
     fn flush(&mut self) -> Result<()> {
         let frame = requests_frame(&self.rows)?;
+        self.written += self.rows.len();
         self.rows.clear();
         self.text_bytes = 0;
         Ok(self.writer.write_batch(&frame)?)
@@ -304,6 +334,82 @@ fn hive_value(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A store for some requests, of which the n-th has n as its id.
+    fn stored(root: &Path, requests: u64) {
+        let (summary, request) = documents();
+        let mut staged = Store::open(root).unwrap().stage().unwrap();
+        let all = (0..requests).map(|id| Request {
+            request_id: id.to_string().into(),
+            ..request.clone()
+        });
+        let all: Vec<Request> = all.collect();
+        all.chunks(1000)
+            .for_each(|some| staged.requests(some.to_vec()).unwrap());
+        staged.summary(summary);
+        staged.commit().unwrap();
+    }
+
+    /// The first documents of a genuine report.
+    fn documents() -> (Summary, Request) {
+        #[derive(Default)]
+        struct First(Vec<Summary>, Vec<Request>);
+        impl guidellm_results_model::Consumer for First {
+            type Error = std::convert::Infallible;
+            fn requests(&mut self, requests: Vec<Request>) -> Result<(), Self::Error> {
+                self.1.extend(requests);
+                Ok(())
+            }
+            fn summary(&mut self, summary: Summary) -> Result<(), Self::Error> {
+                self.0.push(summary);
+                Ok(())
+            }
+        }
+        let report = "../../fixtures/reports/0.8.1/constant_mixed.json";
+        let report = Path::new(env!("CARGO_MANIFEST_DIR")).join(report);
+        let source = guidellm_results_model::Source::path(report);
+        let mut first = First::default();
+        guidellm_results_model::read(
+            source,
+            &guidellm_results_model::RunContext::default(),
+            &guidellm_results_model::ReadOptions::default(),
+            &mut first,
+        )
+        .unwrap();
+        (first.0.remove(0), first.1.remove(0))
+    }
+
+    fn rows(root: &Path) -> Vec<(String, usize)> {
+        use polars_io::SerReader;
+        let pattern = format!("{}/requests/run=*/job=*/*.parquet", root.display());
+        let paths = glob::glob(&pattern).unwrap().map(Result::unwrap);
+        paths
+            .map(|path| {
+                let file = File::open(&path).unwrap();
+                let rows = polars_io::parquet::read::ParquetReader::new(file).finish();
+                let name = path.file_name().unwrap().to_string_lossy();
+                let ending = name.get(36..).unwrap().to_owned();
+                (ending, rows.unwrap().height())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_huge_benchmark_is_in_several_files_and_a_smaller_copy_replaces_them() {
+        let root = tempfile::tempdir().unwrap();
+        let of = |ending: &str, rows: usize| (ending.to_owned(), rows);
+        stored(root.path(), 1_500_000);
+        let mut found = rows(root.path());
+        found.sort();
+        // Files end with the row group that fills them.
+        let first = FILE_ROWS.next_multiple_of(17_000);
+        assert_eq!(
+            found,
+            [of("-1.parquet", 1_500_000 - first), of(".parquet", first)]
+        );
+        stored(root.path(), 5);
+        assert_eq!(rows(root.path()), [of(".parquet", 5)]);
+    }
 
     #[test]
     fn a_folders_name_cannot_leave_its_place() {

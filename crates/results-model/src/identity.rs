@@ -4,6 +4,7 @@
 //! bytes or the name of the file it came from. So JSON, YAML, a compressed copy and a salvaged
 //! part of one report share their ids, and indexing anything twice changes nothing.
 
+use sha1::{Digest, Sha1};
 use uuid::Uuid;
 
 /// Root of this project's UUIDs (version 5). Changing it orphans every indexed document.
@@ -29,7 +30,21 @@ fn derive(kind: &str, parts: &[&str]) -> Uuid {
         name.extend_from_slice(&(part.len() as u64).to_le_bytes());
         name.extend_from_slice(part.as_bytes());
     }
-    Uuid::new_v5(&ROOT, &name)
+    version_5(ROOT, &name)
+}
+
+/// What [`Uuid::new_v5`] gives, by a SHA-1 that uses the processor's: this runs once a record.
+fn version_5(namespace: Uuid, name: &[u8]) -> Uuid {
+    let digest = Sha1::new()
+        .chain_update(namespace)
+        .chain_update(name)
+        .finalize();
+    let mut bytes = [0; 16];
+    bytes
+        .iter_mut()
+        .zip(digest)
+        .for_each(|(byte, of)| *byte = of);
+    uuid::Builder::from_sha1_bytes(bytes).into_uuid()
 }
 
 /// Id of a benchmark of 0.1, which has none of its own: derived from its first record, of which
@@ -66,8 +81,8 @@ pub(crate) fn summary_id(
 
 /// `document_id` of a request.
 pub(crate) fn request_id(summary_id: Uuid, request_id: &str) -> Uuid {
-    // One SHA-1 block for GuideLLM's own ids; this runs once a record.
-    Uuid::new_v5(&summary_id, request_id.as_bytes())
+    // One SHA-1 block for GuideLLM's own ids.
+    version_5(summary_id, request_id.as_bytes())
 }
 
 #[cfg(test)]
@@ -94,6 +109,13 @@ mod tests {
         ];
         let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
         assert_eq!(distinct.len(), ids.len());
+    }
+
+    #[test]
+    fn ids_are_uuids_of_version_5() {
+        let (namespace, name) = (Uuid::NAMESPACE_DNS, "rust-lang.org");
+        let expected = Uuid::new_v5(&namespace, name.as_bytes());
+        assert_eq!(version_5(namespace, name.as_bytes()), expected);
     }
 
     #[test]
