@@ -1,9 +1,11 @@
 //! What the user may type.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bulk::Operation;
 use crate::output::Format;
 
 /// Normalised documents out of GuideLLM benchmark reports, of every release.
@@ -27,8 +29,14 @@ pub enum Command {
   guidellm-indexer index benchmarks.json                       into the store ./results
   guidellm-indexer index runs/ --store results -j steady-chat-10 -s 2
   guidellm-indexer index 'runs/*.json.gz' -o documents.json
+  guidellm-indexer index runs/ --es-server https://search:9200 --es-index guidellm
   kubectl cp pod:/results/benchmarks.json - | guidellm-indexer index - -o - --format ndjson")]
     Index(IndexArguments),
+    /// Send documents again that a server did not take
+    #[command(after_help = "Examples:
+  guidellm-indexer replay guidellm-unsent.ndjson --es-server https://search:9200
+  guidellm-indexer replay guidellm-rejected.ndjson --es-server \"$ES_SERVER\" --es-index other")]
+    Replay(ReplayArguments),
     /// Print a table of what reports or a store hold
     #[command(after_help = "Examples:
   guidellm-indexer summary benchmarks.json
@@ -79,6 +87,9 @@ pub struct IndexArguments {
     /// Write the documents to a store of Parquet files [default: results, without any target]
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
+    /// Send the documents to a server.
+    #[command(flatten)]
+    pub server: ServerArguments,
     /// Print the outcome as JSON on standard output
     #[arg(long)]
     pub json: bool,
@@ -94,6 +105,79 @@ pub struct SummaryArguments {
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
     /// Print the summaries as a JSON array
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which server, and how documents are sent there.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "OpenSearch or Elasticsearch")]
+pub struct ServerArguments {
+    /// Server, or its nodes with commas between them; empty or `none` for no server
+    #[arg(long, value_name = "URL", env = "ES_SERVER", hide_env_values = true)]
+    pub es_server: Option<String>,
+    /// Index or alias that the documents go to
+    #[arg(long, value_name = "NAME", env = "ES_INDEX")]
+    pub es_index: Option<String>,
+    /// Index of requests, if not the same
+    #[arg(long, value_name = "NAME")]
+    pub es_requests_index: Option<String>,
+    /// Where a document's id is there: `index` replaces, `create` leaves it. A data stream takes
+    /// `create` alone, and checks ids within its present backing index only
+    #[arg(long, value_name = "OPERATION", value_enum, default_value_t)]
+    pub op: Operation,
+    /// User, with its password in the environment.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "ES_USERNAME",
+        help = "User; the password is ES_PASSWORD. ES_API_KEY or ES_BEARER_TOKEN do without one"
+    )]
+    pub es_username: Option<String>,
+    /// Certificate authority to trust, instead of the system's
+    #[arg(long, value_name = "PEM")]
+    pub cacert: Option<PathBuf>,
+    /// Client certificate and its key, in one file
+    #[arg(long, value_name = "PEM")]
+    pub cert: Option<PathBuf>,
+    /// Trust any certificate
+    #[arg(long, short = 'k')]
+    pub insecure: bool,
+    /// Leave the index's mappings alone
+    #[arg(long)]
+    pub no_template: bool,
+    /// Most documents of a batch
+    #[arg(long, value_name = "N", default_value = "2000")]
+    pub batch_documents: NonZero<usize>,
+    /// Batches sent at once
+    #[arg(long, value_name = "N", default_value = "2")]
+    pub in_flight: NonZero<usize>,
+    /// Send batches as they are
+    #[arg(long)]
+    pub no_gzip: bool,
+    /// How long the server may take nothing before what is left goes to --unsent
+    #[arg(long, value_name = "TIME", default_value = "5m")]
+    pub give_up_after: humantime::Duration,
+    /// File for documents that the server will never take
+    #[arg(long, value_name = "FILE", default_value = "guidellm-rejected.ndjson")]
+    pub rejected: PathBuf,
+    /// File for documents that it did not take in time
+    #[arg(long, value_name = "FILE", default_value = "guidellm-unsent.ndjson")]
+    pub unsent: PathBuf,
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArguments {
+    /// A file of rejected or unsent documents; it goes away once all of them are delivered
+    pub file: PathBuf,
+    /// Send the documents to a server.
+    #[command(flatten)]
+    pub server: ServerArguments,
+    /// Say nothing but errors
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Print the outcome as JSON on standard output
     #[arg(long)]
     pub json: bool,
 }

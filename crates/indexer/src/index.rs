@@ -8,12 +8,13 @@ use guidellm_results_model::documents::{Request, Summary};
 use guidellm_results_model::{Consumer, Exit, ReadOutcome, Verification};
 use serde::Serialize;
 
+use crate::bulk::{BulkSink, Shipped};
 use crate::cli::IndexArguments;
 use crate::files::Named;
 use crate::output::{Output, WaitingReport};
 use crate::reading::Reading;
 use crate::store::{StagedReport, Store};
-use crate::{tell, verification};
+use crate::{server, tell, verification};
 
 /// Where the store is if the user does not say.
 pub(crate) const DEFAULT_STORE: &str = "results";
@@ -25,6 +26,9 @@ struct Outcome {
     summaries: u64,
     requests: u64,
     failed: Vec<Failure>,
+    /// What a server took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    documents: Option<Shipped>,
     /// Of each benchmark, if it was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     verifications: Vec<Verified>,
@@ -62,7 +66,7 @@ pub(crate) fn run(arguments: &IndexArguments) -> Result<Exit> {
         });
     }
     reading.clear_bar();
-    targets.finish(outcome.reports > 0)?;
+    outcome.documents = targets.finish(outcome.reports > 0)?;
     outcome.tell(arguments)?;
     Ok(outcome.exit())
 }
@@ -71,62 +75,74 @@ pub(crate) fn run(arguments: &IndexArguments) -> Result<Exit> {
 struct Targets {
     output: Option<Output>,
     store: Option<Store>,
+    server: Option<BulkSink>,
 }
 
 impl Targets {
     fn open(arguments: &IndexArguments) -> Result<Self> {
+        let server = arguments.server.open(None)?;
         let default = PathBuf::from(DEFAULT_STORE);
+        let without_target = arguments.output.is_none() && server.is_none();
         let store = arguments
             .store
             .clone()
-            .or_else(|| arguments.output.is_none().then_some(default))
+            .or_else(|| without_target.then_some(default))
             .map(Store::open)
             .transpose()?;
         let output = arguments.output.as_deref();
         let output = output
             .map(|path| Output::create(path, arguments.format))
             .transpose()?;
-        Ok(Self { output, store })
-    }
-
-    fn stage(&self) -> Result<Staged> {
-        Ok(Staged {
-            output: self.output.as_ref().map(|_| WaitingReport::new()),
-            store: self.store.as_ref().map(Store::stage).transpose()?,
+        Ok(Self {
+            output,
+            store,
+            server,
         })
     }
 
-    fn commit(&mut self, staged: Staged) -> Result<()> {
-        if let Some(report) = staged.store {
-            report.commit()?;
-        }
-        if let (Some(output), Some(report)) = (&mut self.output, staged.output) {
-            output.write(report).context("cannot write the documents")?;
-        }
-        Ok(())
+    fn stage(&mut self) -> Result<Staged<'_>> {
+        Ok(Staged {
+            output: self.output.as_ref().map(|_| WaitingReport::new()),
+            store: self.store.as_ref().map(Store::stage).transpose()?,
+            server: self.server.as_mut(),
+        })
     }
 
-    /// Without a single report there is no file.
-    fn finish(self, any: bool) -> Result<()> {
-        match self.output.filter(|_| any) {
-            Some(output) => output.finish(),
-            None => Ok(()),
+    fn write(&mut self, report: Option<WaitingReport>) -> Result<()> {
+        match (&mut self.output, report) {
+            (Some(output), Some(report)) => {
+                output.write(report).context("cannot write the documents")
+            }
+            _ => Ok(()),
         }
+    }
+
+    /// Without a single report there is no file. Waits for the server.
+    fn finish(self, any: bool) -> Result<Option<Shipped>> {
+        let shipped = self.server.map(BulkSink::finish);
+        if let Some(output) = self.output.filter(|_| any) {
+            output.finish()?;
+        }
+        Ok(shipped)
     }
 }
 
 /// A report's documents on their way to every target.
-struct Staged {
+struct Staged<'a> {
     output: Option<WaitingReport>,
     store: Option<StagedReport>,
+    server: Option<&'a mut BulkSink>,
 }
 
-impl Consumer for Staged {
+impl Consumer for Staged<'_> {
     type Error = anyhow::Error;
 
     fn requests(&mut self, requests: Vec<Request>) -> Result<()> {
         if let Some(output) = &mut self.output {
             output.requests(&requests)?;
+        }
+        if let Some(sink) = &mut self.server {
+            server::send_requests(sink, &requests)?;
         }
         match &mut self.store {
             Some(store) => store.requests(requests),
@@ -138,6 +154,9 @@ impl Consumer for Staged {
         if let Some(output) = &mut self.output {
             output.summary(summary.clone());
         }
+        if let Some(sink) = &mut self.server {
+            server::send_summary(sink, &summary)?;
+        }
         if let Some(store) = &mut self.store {
             store.summary(summary);
         }
@@ -146,10 +165,39 @@ impl Consumer for Staged {
 }
 
 fn index(report: &Named, reading: &Reading, targets: &mut Targets) -> Result<ReadOutcome> {
+    let name = report.name();
+    // What is sent cannot be taken back: a broken report must be known before the first document.
+    let settled;
+    let report = if targets.server.is_some() {
+        settled = report.settled().with_context(|| name.clone())?;
+        reading.read(&settled.named, &mut Nothing)?;
+        &settled.named
+    } else {
+        report
+    };
     let mut staged = targets.stage()?;
     let outcome = reading.read(report, &mut staged)?;
-    targets.commit(staged).with_context(|| report.name())?;
+    let Staged { output, store, .. } = staged;
+    let committed = store.map_or(Ok(()), StagedReport::commit);
+    committed
+        .and_then(|()| targets.write(output))
+        .with_context(|| name)?;
     Ok(outcome)
+}
+
+/// Reads a report for its own sake.
+struct Nothing;
+
+impl Consumer for Nothing {
+    type Error = anyhow::Error;
+
+    fn requests(&mut self, _: Vec<Request>) -> Result<()> {
+        Ok(())
+    }
+
+    fn summary(&mut self, _: Summary) -> Result<()> {
+        Ok(())
+    }
 }
 
 impl Outcome {
@@ -171,11 +219,13 @@ impl Outcome {
             .verifications
             .iter()
             .any(|it| it.verification.is_contradicted());
+        let sent = self.documents.as_ref().map_or(Exit::Done, Shipped::exit);
         match (self.reports, self.failed.is_empty()) {
             (0, false) => Exit::Unusable,
+            _ if sent == Exit::DeadlinePassed => Exit::DeadlinePassed,
             (_, false) => Exit::SomeFailed,
             (_, true) if contradicted => Exit::SomeFailed,
-            (_, true) => Exit::Done,
+            (_, true) => sent,
         }
     }
 
@@ -205,6 +255,9 @@ impl Outcome {
             let summaries = counted(*summaries, "summary", "summaries");
             let requests = counted(*requests, "request", "requests");
             tell(&format!("{reports} read{failed}: {summaries}, {requests}"));
+        }
+        if let Some(documents) = &self.documents {
+            server::tell_of(documents, arguments.reports.quiet);
         }
         Ok(())
     }

@@ -1,15 +1,20 @@
-//! Takes saved GuideLLM reports to where they are looked at: an embedded store of Parquet files,
-//! or a file of documents.
+//! Takes saved GuideLLM reports to where they are looked at: OpenSearch or Elasticsearch, an
+//! embedded store of Parquet files, or a file of documents.
 //!
 //! Reading is [`guidellm_results_model`]'s; this crate knows where documents go. It knows nothing
 //! of Kubernetes.
 
+pub mod bulk;
 pub mod cli;
+pub mod cluster;
 mod files;
 mod index;
+pub mod mappings;
 mod output;
 mod progress;
 mod reading;
+mod replay;
+mod server;
 mod store;
 mod summary;
 mod table;
@@ -28,6 +33,7 @@ use crate::cli::{Cli, Command};
 pub fn run(cli: Cli) -> Exit {
     let ended = unfinished::remove_on_signals().and_then(|()| match cli.command {
         Command::Index(arguments) => index::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Summary(arguments) => summary::run(&arguments),
     });
     ended.unwrap_or_else(|error| {

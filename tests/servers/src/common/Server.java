@@ -6,7 +6,7 @@ import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
-/** Runs one node in this process. Arguments: HTTP_PORT HOME DATADIR [setting=value ...]; HOME holds modules/, if any. */
+/** Runs one node in this process. Arguments: HTTP_PORTS HOME DATADIR [setting=value ...]; HOME holds modules/, if any. */
 public final class Server {
     public static void main(String[] args) {
         try {
@@ -28,8 +28,7 @@ public final class Server {
         settings.put("path.logs", data.resolve("logs").toString());
         settings.put("network.host", "127.0.0.1");
         settings.put("http.port", args[0]);
-        // Many servers run at once: let the system choose, and write down what it chose (logs/http.ports).
-        settings.put("transport.port", "0");
+        // Writes the ports that it got to logs/http.ports and logs/transport.ports.
         settings.put("node.portsfile", "true");
         settings.put("discovery.type", "single-node");
         // A test must not depend on how full the disk is.

@@ -1,0 +1,119 @@
+//! Documents on their way, encoded once.
+
+use std::io::Write;
+use std::ops::Range;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{BulkOptions, Kind, Operation};
+use crate::cluster::Body;
+
+/// A document of a batch.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) kind: Kind,
+    pub(super) id: Uuid,
+    /// Its action and itself, two lines.
+    lines: Range<usize>,
+    /// Itself alone.
+    document: Range<usize>,
+}
+
+/// Documents that are sent together.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    text: Vec<u8>,
+    pub(super) entries: Vec<Entry>,
+}
+
+#[derive(Serialize)]
+struct Action<'a> {
+    #[serde(rename = "_index")]
+    index: &'a str,
+    #[serde(rename = "_id")]
+    id: Uuid,
+}
+
+impl Batch {
+    /// Adds a document.
+    pub(super) fn add(
+        &mut self,
+        options: &BulkOptions,
+        kind: Kind,
+        id: Uuid,
+        document: &(impl Serialize + ?Sized),
+    ) -> serde_json::Result<()> {
+        let start = self.text.len();
+        let index = options.index_of(kind);
+        let action = Action { index, id };
+        // Cannot fail half way: a `Vec` takes everything, and the types are plain.
+        let action = match options.operation {
+            Operation::Index => serde_json::json!({ "index": action }),
+            Operation::Create => serde_json::json!({ "create": action }),
+        };
+        serde_json::to_writer(&mut self.text, &action)?;
+        self.text.push(b'\n');
+        let document_start = self.text.len();
+        if let Err(error) = serde_json::to_writer(&mut self.text, document) {
+            self.text.truncate(start);
+            return Err(error);
+        }
+        let document = document_start..self.text.len();
+        self.text.push(b'\n');
+        self.entries.push(Entry {
+            kind,
+            id,
+            lines: start..self.text.len(),
+            document,
+        });
+        Ok(())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn is_full(&self, options: &BulkOptions) -> bool {
+        self.entries.len() >= options.batch_documents || self.text.len() >= options.batch_bytes
+    }
+
+    /// The body that sends some of its documents.
+    pub(super) fn body(&self, pending: &[usize], gzip: bool) -> std::io::Result<Body> {
+        let lines = |index: &usize| {
+            let entry = self.entries.get(*index);
+            entry.and_then(|entry| self.text.get(entry.lines.clone()))
+        };
+        let all = pending.len() == self.entries.len();
+        let text = if all {
+            self.text.clone()
+        } else {
+            pending
+                .iter()
+                .filter_map(lines)
+                .flatten()
+                .copied()
+                .collect()
+        };
+        let bytes = if gzip {
+            let mut encoder =
+                GzEncoder::new(Vec::with_capacity(text.len() / 8), Compression::fast());
+            encoder.write_all(&text)?;
+            encoder.finish()?
+        } else {
+            text
+        };
+        Ok(Body {
+            bytes: bytes.into(),
+            content_type: "application/x-ndjson",
+            gzip,
+        })
+    }
+
+    /// A document as JSON text.
+    pub(super) fn document(&self, entry: &Entry) -> &[u8] {
+        self.text.get(entry.document.clone()).unwrap_or_default()
+    }
+}

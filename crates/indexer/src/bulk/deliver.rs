@@ -1,0 +1,322 @@
+//! One batch, from the first try until each of its documents is somewhere.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::backoff::Backoff;
+use super::batch::{Batch, Entry};
+use super::judge::{Verdict, is_passing, judge};
+use super::undelivered::{Undelivered, UndeliveredFile};
+use super::{BulkOptions, Kind, Shipped, Tally};
+use crate::cluster::{Answer, Call, Cluster, Method, Unreachable, reason};
+
+/// Only what is judged comes back.
+const ANSWER: &str = "_bulk?filter_path=items.*.status,items.*.result,items.*.error.type,\
+                      items.*.error.reason";
+
+/// What all batches share.
+pub(super) struct Delivery {
+    /// `None` if it was never reached.
+    cluster: Option<Cluster>,
+    options: BulkOptions,
+    state: Mutex<State>,
+    /// The server took nothing for too long, or refuses all: nothing more is sent.
+    given_up: AtomicBool,
+}
+
+struct State {
+    shipped: Shipped,
+    rejected: UndeliveredFile,
+    unsent: UndeliveredFile,
+    /// When the server last took anything, or the start.
+    taken: Instant,
+}
+
+/// What to do next with documents that were sent.
+enum Next {
+    /// These are still to be sent, after a wait.
+    Again(Vec<usize>, Option<Duration>, String),
+    /// Too much at once.
+    Halve,
+    /// The server refuses every call.
+    GiveUp(String),
+}
+
+impl Delivery {
+    pub(super) fn new(cluster: Option<Cluster>, options: BulkOptions) -> Self {
+        let state = State {
+            shipped: Shipped::default(),
+            rejected: UndeliveredFile::new(&options.rejected),
+            unsent: UndeliveredFile::new(&options.unsent),
+            taken: Instant::now(),
+        };
+        Self {
+            options,
+            state: Mutex::new(state),
+            given_up: AtomicBool::new(cluster.is_none()),
+            cluster,
+        }
+    }
+
+    /// Sends a batch; returns once each document is with the server or in a file.
+    pub(super) async fn deliver(&self, batch: &Batch) {
+        let mut parts = VecDeque::from([(0..batch.entries.len()).collect::<Vec<_>>()]);
+        while let Some(pending) = parts.pop_front() {
+            if let Some((one, other)) = self.deliver_part(batch, pending).await {
+                parts.push_front(other);
+                parts.push_front(one);
+            }
+        }
+    }
+
+    /// Sends some documents of a batch until all are dealt with; or gives both halves back, if
+    /// they are too much at once.
+    async fn deliver_part(
+        &self,
+        batch: &Batch,
+        mut pending: Vec<usize>,
+    ) -> Option<(Vec<usize>, Vec<usize>)> {
+        let mut backoff = Backoff::default();
+        let began = Instant::now();
+        let mut body = None;
+        while !pending.is_empty() {
+            let given_up = self.given_up.load(Ordering::Relaxed);
+            let Some(cluster) = self.cluster.as_ref().filter(|_| !given_up) else {
+                self.keep_unsent(batch, &pending, "the server stays away");
+                return None;
+            };
+            let sent = match &mut body {
+                Some(body) => body,
+                None => match batch.body(&pending, self.options.gzip) {
+                    Ok(encoded) => body.insert(encoded),
+                    Err(error) => {
+                        self.keep_unsent(batch, &pending, &error.to_string());
+                        return None;
+                    }
+                },
+            };
+            let answer = cluster
+                .send(Call {
+                    method: Method::Post,
+                    path: ANSWER.to_owned(),
+                    body: Some(sent.clone()),
+                })
+                .await;
+            match self.settle(batch, &pending, answer) {
+                Next::Halve => {
+                    let other = pending.split_off(pending.len() / 2);
+                    return Some((pending, other));
+                }
+                Next::GiveUp(why) => {
+                    self.given_up.store(true, Ordering::Relaxed);
+                    self.keep_unsent(batch, &pending, &why);
+                    return None;
+                }
+                Next::Again(again, retry_after, why) => {
+                    if again.len() < pending.len() {
+                        backoff = Backoff::default();
+                        body = None;
+                    }
+                    pending = again;
+                    if pending.is_empty() {
+                        return None;
+                    }
+                    let wait = backoff.next(retry_after, fastrand::f64());
+                    if self.is_too_late(began, wait) {
+                        self.given_up.store(true, Ordering::Relaxed);
+                        self.keep_unsent(batch, &pending, &why);
+                        return None;
+                    }
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+        None
+    }
+
+    /// Counts what an answer settles, and says what to do with the rest.
+    fn settle(
+        &self,
+        batch: &Batch,
+        pending: &[usize],
+        answer: Result<Answer, Unreachable>,
+    ) -> Next {
+        let all = || pending.to_vec();
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(Unreachable { reason, untrusted }) if untrusted => return Next::GiveUp(reason),
+            Err(Unreachable { reason, .. }) => return Next::Again(all(), None, reason),
+        };
+        let (status, retry_after) = (answer.status, answer.retry_after);
+        let why = || format!("HTTP {status}: {}", reason(&answer.body));
+        match status {
+            200..300 => {}
+            401 | 403 => return Next::GiveUp(why()),
+            413 if pending.len() > 1 => return Next::Halve,
+            _ if is_passing(status) => return Next::Again(all(), retry_after, why()),
+            _ => {
+                let reason = reason(&answer.body);
+                let verdicts = vec![Verdict::Rejected { status, reason }; pending.len()];
+                self.count(batch, pending, verdicts);
+                return Next::Again(Vec::new(), None, String::new());
+            }
+        }
+        let Some(verdicts) = judge(self.options.operation, &answer.body, pending.len()) else {
+            let why = "its answer to a bulk request is not one".to_owned();
+            return Next::Again(all(), retry_after, why);
+        };
+        let again = self.count(batch, pending, verdicts);
+        Next::Again(
+            again,
+            retry_after,
+            "the server is overloaded (429)".to_owned(),
+        )
+    }
+
+    /// Counts verdicts and keeps what is rejected; returns what is to be sent again.
+    fn count(&self, batch: &Batch, pending: &[usize], verdicts: Vec<Verdict>) -> Vec<usize> {
+        let mut again = Vec::new();
+        let mut rejected = Vec::new();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        for (&index, verdict) in pending.iter().zip(verdicts) {
+            let Some(entry) = batch.entries.get(index) else {
+                continue;
+            };
+            let tally = tally(&mut state.shipped, entry.kind);
+            match verdict {
+                Verdict::Created => tally.created += 1,
+                Verdict::Updated => tally.updated += 1,
+                Verdict::Unchanged => tally.unchanged += 1,
+                Verdict::Again => again.push(index),
+                Verdict::Rejected { status, reason } => rejected.push((entry, status, reason)),
+            }
+        }
+        if again.len() < pending.len() {
+            state.taken = Instant::now();
+        }
+        if let Some((_, status, reason)) = rejected.first() {
+            state
+                .shipped
+                .add_reason(format!("rejected: HTTP {status}: {reason}"));
+        }
+        let lines = self.lines(
+            batch,
+            rejected
+                .iter()
+                .map(|(entry, status, reason)| (*entry, Some(*status), reason.as_str())),
+        );
+        let kinds: Vec<Kind> = rejected.iter().map(|(entry, ..)| entry.kind).collect();
+        let kept = lines.and_then(|lines| state.rejected.append_some(&lines));
+        state.note(&kinds, kept, |tally| &mut tally.rejected);
+        again
+    }
+
+    /// Writes documents into the file of the unsent.
+    pub(super) fn keep_unsent(&self, batch: &Batch, pending: &[usize], why: &str) {
+        let entries = || pending.iter().filter_map(|index| batch.entries.get(*index));
+        let lines = self.lines(batch, entries().map(|entry| (entry, None, why)));
+        let kinds: Vec<Kind> = entries().map(|entry| entry.kind).collect();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.shipped.add_reason(format!("unsent: {why}"));
+        let kept = lines.and_then(|lines| state.unsent.append_some(&lines));
+        state.note(&kinds, kept, |tally| &mut tally.unsent);
+    }
+
+    fn lines<'a>(
+        &self,
+        batch: &'a Batch,
+        entries: impl Iterator<Item = (&'a Entry, Option<u16>, &'a str)>,
+    ) -> io::Result<Vec<u8>> {
+        let mut lines = Vec::new();
+        for (entry, status, reason) in entries {
+            let line = Undelivered {
+                index: self.options.index_of(entry.kind).into(),
+                kind: entry.kind,
+                id: entry.id,
+                status,
+                reason: reason.into(),
+                document: serde_json::from_slice(batch.document(entry))?,
+            };
+            serde_json::to_writer(&mut lines, &line)?;
+            lines.push(b'\n');
+        }
+        Ok(lines)
+    }
+
+    /// Whether, after another wait, the server would have taken nothing for too long.
+    fn is_too_late(&self, began: Instant, wait: Duration) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        began.max(state.taken).elapsed() + wait > self.options.give_up_after
+    }
+
+    /// What became of everything.
+    pub(super) fn finish(self) -> Shipped {
+        let state = self
+            .state
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut shipped = state.shipped;
+        for file in [&state.rejected, &state.unsent] {
+            if let Err(error) = file.sync() {
+                shipped.add_reason(format!("cannot write them to disk: {error}"));
+            }
+        }
+        shipped.rejected_file = state.rejected.written().map(Into::into);
+        shipped.unsent_file = state.unsent.written().map(Into::into);
+        shipped
+    }
+}
+
+impl State {
+    fn note(&mut self, kinds: &[Kind], kept: io::Result<()>, count: fn(&mut Tally) -> &mut u64) {
+        let count = match kept {
+            Ok(()) => count,
+            Err(error) => {
+                self.shipped
+                    .add_reason(format!("lost: cannot write to a file: {error}"));
+                lost
+            }
+        };
+        for kind in kinds {
+            *count(tally(&mut self.shipped, *kind)) += 1;
+        }
+    }
+}
+
+impl UndeliveredFile {
+    fn append_some(&mut self, lines: &[u8]) -> io::Result<()> {
+        if lines.is_empty() {
+            Ok(())
+        } else {
+            self.append(lines)
+        }
+    }
+}
+
+impl Shipped {
+    /// The first reason of each kind is enough to know what to do.
+    fn add_reason(&mut self, reason: String) {
+        let kind = |reason: &str| reason.split(':').next().map(str::to_owned);
+        if !self
+            .reasons
+            .iter()
+            .any(|known| kind(known) == kind(&reason))
+        {
+            self.reasons.push(reason);
+        }
+    }
+}
+
+fn lost(tally: &mut Tally) -> &mut u64 {
+    &mut tally.lost
+}
+
+fn tally(shipped: &mut Shipped, kind: Kind) -> &mut Tally {
+    match kind {
+        Kind::Summary => &mut shipped.summaries,
+        Kind::Request => &mut shipped.requests,
+    }
+}

@@ -1,0 +1,162 @@
+//! Documents into an index, none lost and none twice.
+//!
+//! [`BulkSink`] takes documents one by one, sends them in batches, several at once, and goes on
+//! with what a server did not take until it does or a deadline passes. Each document ends in
+//! exactly one count of a [`Tally`]: the server has it, or a file has it.
+
+mod backoff;
+mod batch;
+mod deliver;
+mod judge;
+mod sink;
+mod undelivered;
+
+pub use sink::BulkSink;
+pub(crate) use undelivered::Undelivered;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use guidellm_results_model::Exit;
+use serde::{Deserialize, Serialize};
+
+/// What a document is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A benchmark.
+    Summary,
+    /// A request.
+    Request,
+}
+
+/// What happens where a document's id is already there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Operation {
+    /// It is replaced
+    #[default]
+    Index,
+    /// It stays; what a data stream takes
+    Create,
+}
+
+/// How documents are sent.
+#[derive(Debug, Clone)]
+pub struct BulkOptions {
+    /// Where they go.
+    pub index: String,
+    /// Where requests go, if not there.
+    pub request_index: Option<String>,
+    /// What happens to those that are already there.
+    pub operation: Operation,
+    /// Most documents of a batch.
+    pub batch_documents: usize,
+    /// A batch is full once it has as many bytes, before compression.
+    pub batch_bytes: usize,
+    /// Batches sent at once.
+    pub in_flight: usize,
+    /// Compress them.
+    pub gzip: bool,
+    /// How long a server may take nothing before the rest goes to `unsent`.
+    pub give_up_after: Duration,
+    /// File for documents that the server will never take.
+    pub rejected: PathBuf,
+    /// File for documents that it did not take in time.
+    pub unsent: PathBuf,
+}
+
+impl BulkOptions {
+    /// The defaults, into an index.
+    #[must_use]
+    pub fn new(index: impl Into<String>) -> Self {
+        Self {
+            index: index.into(),
+            request_index: None,
+            operation: Operation::default(),
+            batch_documents: 2000,
+            batch_bytes: 4 << 20,
+            in_flight: 2,
+            gzip: true,
+            give_up_after: Duration::from_mins(5),
+            rejected: "guidellm-rejected.ndjson".into(),
+            unsent: "guidellm-unsent.ndjson".into(),
+        }
+    }
+
+    fn index_of(&self, kind: Kind) -> &str {
+        match (kind, &self.request_index) {
+            (Kind::Request, Some(index)) => index,
+            _ => &self.index,
+        }
+    }
+}
+
+/// What became of documents of one kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// They were not there before.
+    pub created: u64,
+    /// They replaced others with their ids.
+    pub updated: u64,
+    /// Others with their ids were there and stayed.
+    pub unchanged: u64,
+    /// The server will not take them; they are in [`BulkOptions::rejected`].
+    pub rejected: u64,
+    /// The server did not take them in time; they are in [`BulkOptions::unsent`].
+    pub unsent: u64,
+    /// Nor could they be written to these files.
+    pub lost: u64,
+}
+
+impl Tally {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        let Self {
+            created,
+            updated,
+            unchanged,
+            rejected,
+            unsent,
+            lost,
+        } = self;
+        created + updated + unchanged + rejected + unsent + lost
+    }
+}
+
+/// What became of all documents.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Shipped {
+    /// Of the summaries.
+    pub summaries: Tally,
+    /// Of the requests.
+    pub requests: Tally,
+    /// The file with rejected documents, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected_file: Option<PathBuf>,
+    /// The file with unsent documents, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unsent_file: Option<PathBuf>,
+    /// Why documents are unsent, rejected or lost: the first reason of each.
+    pub reasons: Vec<String>,
+}
+
+impl Shipped {
+    /// How a command ends that sent them.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        if self.count(|it| it.unsent + it.lost) > 0 {
+            Exit::DeadlinePassed
+        } else if self.count(|it| it.rejected) > 0 {
+            Exit::SomeFailed
+        } else {
+            Exit::Done
+        }
+    }
+
+    /// How many documents a count of both kinds says.
+    #[must_use]
+    pub fn count(&self, of: fn(&Tally) -> u64) -> u64 {
+        of(&self.summaries) + of(&self.requests)
+    }
+}

@@ -1,0 +1,180 @@
+//! Nodes through the `opensearch` and the `elasticsearch` crate, whose transports are alike.
+//!
+//! Their credentials are not used, so that no type of theirs holds a secret that it might print:
+//! `Authorization` is a header of ours, marked as sensitive. What else they add to a call is
+//! overridden where the other product, or a version, would not take it.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
+use super::{Credentials, Secret, Unreachable};
+
+/// The value of `Authorization`.
+fn authorization(credentials: &Credentials) -> Option<String> {
+    let basic = |username: &str, password: &Secret| {
+        let pair = format!("{username}:{}", password.reveal());
+        format!("Basic {}", BASE64_STANDARD.encode(pair))
+    };
+    match credentials {
+        Credentials::None | Credentials::Certificate(_) => None,
+        Credentials::Basic { username, password } => Some(basic(username, password)),
+        Credentials::ApiKey(key) => Some(format!("ApiKey {}", key.reveal())),
+        Credentials::Bearer(token) => Some(format!("Bearer {}", token.reveal())),
+    }
+}
+
+/// The whole chain of causes: the client's own message names the URL alone.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+fn unreachable(error: &(dyn std::error::Error + 'static)) -> Unreachable {
+    Unreachable {
+        reason: chain(error),
+        untrusted: is_untrusted(error),
+    }
+}
+
+/// Whether a chain of causes holds a certificate that was refused.
+fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
+    if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+        return true;
+    }
+    // What an I/O error wraps is not among its causes.
+    let wrapped = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
+    wrapped.is_some_and(|error| is_untrusted(error)) || error.source().is_some_and(is_untrusted)
+}
+
+macro_rules! client {
+    ($product:ident, $feature:literal) => {
+        #[cfg(feature = $feature)]
+        pub(super) mod $product {
+            use std::path::Path;
+            use std::time::Duration;
+
+            use ::$product::auth::{ClientCertificate, Credentials as Auth};
+            use ::$product::cert::{Certificate, CertificateValidation};
+            use ::$product::http::headers::{HeaderMap, HeaderValue};
+            use ::$product::http::transport::{
+                SingleNodeConnectionPool, Transport, TransportBuilder,
+            };
+            use ::$product::http::{Method as Verb, headers};
+            use bytes::Bytes;
+            use url::Url;
+
+            use super::super::{
+                Answer, Call, ClusterError, Connection, Credentials, Method, Node, Sent,
+                Unreachable,
+            };
+            use super::{authorization, chain, unreachable};
+
+            struct Client {
+                transport: Transport,
+                authorization: Option<HeaderValue>,
+                timeout: Duration,
+            }
+
+            pub(in super::super) fn node(
+                connection: &Connection,
+                url: &Url,
+            ) -> Result<Box<dyn Node>, ClusterError> {
+                let wrong = |reason: String| ClusterError::Configuration(reason);
+                let read = |path: &Path| {
+                    let place = path.display();
+                    std::fs::read(path).map_err(|error| wrong(format!("{place}: {error}")))
+                };
+                let mut builder = TransportBuilder::new(SingleNodeConnectionPool::new(url.clone()));
+                if let Credentials::Certificate(path) = &connection.credentials {
+                    let pem = ClientCertificate::Pem(read(path)?);
+                    builder = builder.auth(Auth::Certificate(pem));
+                }
+                if connection.insecure {
+                    builder = builder.cert_validation(CertificateValidation::None);
+                } else if let Some(path) = &connection.ca_certificate {
+                    let place = path.display();
+                    let authority = Certificate::from_pem(&read(path)?)
+                        .map_err(|error| wrong(format!("{place}: {}", chain(&error))))?;
+                    builder = builder.cert_validation(CertificateValidation::Full(authority));
+                }
+                let transport = builder
+                    .build()
+                    .map_err(|error| wrong(format!("{url}: {}", chain(&error))))?;
+                let authorization = authorization(&connection.credentials)
+                    .map(|value| {
+                        let mut value = HeaderValue::from_str(&value)
+                            .map_err(|_| wrong("the credentials are no header's value".into()))?;
+                        value.set_sensitive(true);
+                        Ok(value)
+                    })
+                    .transpose()?;
+                Ok(Box::new(Client {
+                    transport,
+                    authorization,
+                    timeout: connection.timeout,
+                }))
+            }
+
+            impl Client {
+                async fn answer(&self, call: Call) -> Result<Answer, Unreachable> {
+                    let method = match call.method {
+                        Method::Get => Verb::Get,
+                        Method::Post => Verb::Post,
+                        Method::Put => Verb::Put,
+                    };
+                    let mut sent = HeaderMap::new();
+                    let plain = HeaderValue::from_static("application/json");
+                    sent.insert(headers::ACCEPT, plain);
+                    if let Some(value) = &self.authorization {
+                        sent.insert(headers::AUTHORIZATION, value.clone());
+                    }
+                    let body = call.body.map(|body| {
+                        let kind = HeaderValue::from_static(body.content_type);
+                        sent.insert(headers::CONTENT_TYPE, kind);
+                        if body.gzip {
+                            let gzip = HeaderValue::from_static("gzip");
+                            sent.insert(headers::CONTENT_ENCODING, gzip);
+                        }
+                        body.bytes
+                    });
+                    let timeout = Some(self.timeout);
+                    let path = call.path.as_str();
+                    let response = self
+                        .transport
+                        .send::<Bytes, ()>(method, path, sent, None, body, timeout)
+                        .await
+                        .map_err(|error| unreachable(&error))?;
+                    let status = response.status_code().as_u16();
+                    let retry_after = response.headers().get(headers::RETRY_AFTER);
+                    let retry_after =
+                        retry_after.and_then(|value| value.to_str().ok()?.parse().ok());
+                    let body = response.bytes().await;
+                    Ok(Answer {
+                        status,
+                        retry_after: retry_after.map(Duration::from_secs),
+                        body: body.map_err(|error| unreachable(&error))?,
+                    })
+                }
+            }
+
+            impl Node for Client {
+                fn send(&self, call: Call) -> Sent<'_> {
+                    Box::pin(self.answer(call))
+                }
+            }
+        }
+    };
+}
+
+client!(opensearch, "opensearch");
+client!(elasticsearch, "elasticsearch");

@@ -1,0 +1,96 @@
+//! Talking to OpenSearch and Elasticsearch: which one it is, and single calls to it.
+//!
+//! Nothing here retries, and nothing knows of documents: a call gives an [`Answer`] of any status,
+//! or says that no node could be reached.
+
+#[cfg(any(feature = "opensearch", feature = "elasticsearch"))]
+mod client;
+mod connection;
+mod error;
+mod nodes;
+mod product;
+
+pub use connection::{Connection, Credentials, Secret};
+pub use error::ClusterError;
+pub use nodes::Cluster;
+pub(crate) use nodes::reason;
+pub use product::Product;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+/// Method of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    Post,
+    Put,
+}
+
+/// What is sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    /// Path and query, without a leading slash.
+    pub(crate) path: String,
+    pub(crate) body: Option<Body>,
+}
+
+/// A body, encoded once however often it is sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Body {
+    pub(crate) bytes: Bytes,
+    pub(crate) content_type: &'static str,
+    /// Whether `bytes` are compressed by gzip.
+    pub(crate) gzip: bool,
+}
+
+impl Call {
+    pub(crate) fn get(path: impl Into<String>) -> Self {
+        Self {
+            method: Method::Get,
+            path: path.into(),
+            body: None,
+        }
+    }
+
+    pub(crate) fn put_json(path: impl Into<String>, body: &serde_json::Value) -> Self {
+        Self {
+            method: Method::Put,
+            path: path.into(),
+            body: Some(Body {
+                bytes: body.to_string().into(),
+                content_type: "application/json",
+                gzip: false,
+            }),
+        }
+    }
+}
+
+/// What came back, whatever its status.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// `Retry-After`, in its form of seconds.
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) body: Bytes,
+}
+
+/// Why a node gave no answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Unreachable {
+    /// In words that hold no secret.
+    pub(crate) reason: String,
+    /// Whether its certificate is not trusted, which waiting does not mend.
+    pub(crate) untrusted: bool,
+}
+
+type Sent<'a> = Pin<Box<dyn Future<Output = Result<Answer, Unreachable>> + Send + 'a>>;
+
+/// One node, through the client of its product.
+trait Node: Send + Sync {
+    fn send(&self, call: Call) -> Sent<'_>;
+}

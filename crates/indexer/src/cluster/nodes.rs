@@ -1,0 +1,218 @@
+//! A cluster's nodes, of which some may be gone.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{Answer, Call, ClusterError, Connection, Node, Product, Unreachable};
+
+/// How long a node that gave no answer is left alone, while there are others.
+const LEFT_ALONE: Duration = Duration::from_secs(10);
+
+/// A cluster that was reached and told what it is.
+#[derive(Clone)]
+pub struct Cluster {
+    nodes: Arc<[Slot]>,
+    next: Arc<AtomicUsize>,
+    names: Arc<str>,
+    product: Product,
+}
+
+struct Slot {
+    node: Box<dyn Node>,
+    gone_since: Mutex<Option<Instant>>,
+}
+
+impl Slot {
+    fn new(node: Box<dyn Node>) -> Self {
+        Self {
+            node,
+            gone_since: Mutex::default(),
+        }
+    }
+
+    fn is_left_alone(&self) -> bool {
+        let gone = self
+            .gone_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        gone.is_some_and(|since| since.elapsed() < LEFT_ALONE)
+    }
+
+    async fn send(&self, call: Call) -> Result<Answer, Unreachable> {
+        let sent = self.node.send(call).await;
+        let gone = sent.is_err().then(Instant::now);
+        *self
+            .gone_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = gone;
+        sent
+    }
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Cluster({} at {})", self.product, self.names)
+    }
+}
+
+impl Cluster {
+    /// Reaches a cluster and asks what it is.
+    ///
+    /// # Errors
+    ///
+    /// If no node answers, the credentials are refused, or it is something else.
+    pub async fn connect(connection: &Connection) -> Result<Self, ClusterError> {
+        // The two clients bring a provider of cryptography each, so that neither is the default.
+        // Somebody else's choice is as good.
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        // Either client can ask; only then is it known whose nodes these are.
+        let nodes = build(connection, any_node)?;
+        let names: Arc<str> = connection.names().into();
+        let all: Vec<&Slot> = nodes.iter().collect();
+        let answer = first_answer(&all, &Call::get("")).await;
+        let answer = answer.map_err(|error| gone(&names, error))?;
+        let product = match answer.status {
+            200 => Product::detect(&answer.body),
+            401 => {
+                let nodes = names.to_string();
+                return Err(ClusterError::Unauthorized { nodes });
+            }
+            status @ (429 | 502 | 503 | 504) => {
+                return Err(ClusterError::Refused {
+                    what: names.to_string(),
+                    status,
+                    reason: reason(&answer.body),
+                });
+            }
+            status => Err(format!("it answers GET / with HTTP {status}")),
+        };
+        let product = product.map_err(|reason| ClusterError::WrongProduct {
+            nodes: names.to_string(),
+            reason,
+        })?;
+        Ok(Self {
+            nodes: build(connection, |connection, node| {
+                node_of(product, connection, node)
+            })?,
+            next: Arc::default(),
+            names,
+            product,
+        })
+    }
+
+    /// What it runs.
+    #[must_use]
+    pub fn product(&self) -> Product {
+        self.product
+    }
+
+    /// Sends a call to one node after the other, until one gives an answer.
+    pub(crate) async fn send(&self, call: Call) -> Result<Answer, Unreachable> {
+        let start = self.next.fetch_add(1, Ordering::Relaxed);
+        let count = self.nodes.len();
+        let in_turn = |offset| self.nodes.get((start + offset) % count);
+        let (alone, mut order): (Vec<&Slot>, Vec<&Slot>) = (0..count)
+            .filter_map(in_turn)
+            .partition(|slot| slot.is_left_alone());
+        order.extend(alone);
+        first_answer(&order, &call).await
+    }
+
+    /// Sends a call that has to succeed; `what` says in an error what it is for.
+    pub(crate) async fn expect(&self, call: Call, what: &str) -> Result<Answer, ClusterError> {
+        let sent = self.send(call).await;
+        let answer = sent.map_err(|error| gone(&self.names, error))?;
+        match answer.status {
+            200..300 => Ok(answer),
+            401 => Err(ClusterError::Unauthorized {
+                nodes: self.names.to_string(),
+            }),
+            status => Err(ClusterError::Refused {
+                what: what.to_owned(),
+                status,
+                reason: reason(&answer.body),
+            }),
+        }
+    }
+}
+
+async fn first_answer(nodes: &[&Slot], call: &Call) -> Result<Answer, Unreachable> {
+    let mut last = Unreachable {
+        reason: "it has no node".to_owned(),
+        untrusted: false,
+    };
+    for slot in nodes {
+        match slot.send(call.clone()).await {
+            Ok(answer) => return Ok(answer),
+            Err(unreachable) => last = unreachable,
+        }
+    }
+    Err(last)
+}
+
+fn gone(nodes: &str, error: Unreachable) -> ClusterError {
+    let (nodes, reason) = (nodes.to_owned(), error.reason);
+    if error.untrusted {
+        ClusterError::Untrusted { nodes, reason }
+    } else {
+        ClusterError::Unreachable { nodes, reason }
+    }
+}
+
+/// The reason in an error's body, shortened.
+pub(crate) fn reason(body: &[u8]) -> String {
+    let value: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let error = value.as_ref().and_then(|value| value.get("error"));
+    let text = match error {
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(error) => ["type", "reason"]
+            .iter()
+            .filter_map(|member| error.get(member)?.as_str())
+            .collect::<Vec<_>>()
+            .join(": "),
+        None => String::from_utf8_lossy(body).into_owned(),
+    };
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.chars().take(300).collect()
+}
+
+type Built = Result<Box<dyn Node>, ClusterError>;
+
+fn build(
+    connection: &Connection,
+    node: impl Fn(&Connection, &url::Url) -> Built,
+) -> Result<Arc<[Slot]>, ClusterError> {
+    connection
+        .nodes
+        .iter()
+        .map(|url| node(connection, url).map(Slot::new))
+        .collect()
+}
+
+fn any_node(connection: &Connection, url: &url::Url) -> Built {
+    #[cfg(feature = "opensearch")]
+    return super::client::opensearch::node(connection, url);
+    #[cfg(all(feature = "elasticsearch", not(feature = "opensearch")))]
+    return super::client::elasticsearch::node(connection, url);
+    #[cfg(not(any(feature = "opensearch", feature = "elasticsearch")))]
+    {
+        let _ = connection;
+        Err(ClusterError::Configuration(format!(
+            "{url}: this build has no client for a search server"
+        )))
+    }
+}
+
+fn node_of(product: Product, connection: &Connection, url: &url::Url) -> Built {
+    match product {
+        #[cfg(feature = "opensearch")]
+        Product::OpenSearch { .. } => super::client::opensearch::node(connection, url),
+        #[cfg(feature = "elasticsearch")]
+        Product::Elasticsearch { .. } => super::client::elasticsearch::node(connection, url),
+        #[cfg(not(all(feature = "opensearch", feature = "elasticsearch")))]
+        other => Err(ClusterError::Configuration(format!(
+            "{url}: this build has no client for {other}"
+        ))),
+    }
+}

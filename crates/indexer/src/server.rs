@@ -1,0 +1,165 @@
+//! From what the user says of a server to a sink for documents.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use guidellm_results_model::documents::{Request, Summary};
+
+use crate::bulk::{BulkOptions, BulkSink, Kind, Shipped};
+use crate::cli::ServerArguments;
+use crate::cluster::{ClusterError, Connection, Credentials, Secret};
+use crate::tell;
+
+/// Between two tries to reach a server.
+const PAUSE: Duration = Duration::from_secs(1);
+
+impl ServerArguments {
+    /// How the server is reached; `None` without one.
+    pub(crate) fn connection(&self) -> Result<Option<Connection>, ClusterError> {
+        let server = self.es_server.as_deref().unwrap_or_default();
+        let Some(mut connection) = Connection::parse(server)? else {
+            return Ok(None);
+        };
+        if let Some(own) = self.credentials()? {
+            if connection.credentials != Credentials::None && connection.credentials != own {
+                let reason = "credentials are given twice, in the URL and beside it; leave one out";
+                return Err(ClusterError::Configuration(reason.to_owned()));
+            }
+            connection.credentials = own;
+        }
+        connection.ca_certificate.clone_from(&self.cacert);
+        connection.insecure = self.insecure;
+        Ok(Some(connection))
+    }
+
+    /// From flags and the environment. Secrets come from the environment alone: a process's
+    /// arguments can be read by everybody.
+    fn credentials(&self) -> Result<Option<Credentials>, ClusterError> {
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let basic = self.es_username.clone().map(|username| Credentials::Basic {
+            username,
+            password: Secret::new(set("ES_PASSWORD").unwrap_or_default()),
+        });
+        let key = set("ES_API_KEY").map(|key| Credentials::ApiKey(Secret::new(key)));
+        let token = set("ES_BEARER_TOKEN").map(|token| Credentials::Bearer(Secret::new(token)));
+        let certificate = self.cert.clone().map(Credentials::Certificate);
+        let mut given = [basic, key, token, certificate].into_iter().flatten();
+        match (given.next(), given.next()) {
+            (Some(_), Some(_)) => Err(ClusterError::Configuration(
+                "give one of --es-username, --cert, ES_API_KEY and ES_BEARER_TOKEN".to_owned(),
+            )),
+            (only, _) => Ok(only),
+        }
+    }
+
+    /// How documents are sent; `index` is where they go if the user does not say.
+    pub(crate) fn options(&self, index: Option<&str>) -> Result<BulkOptions> {
+        let Some(index) = self
+            .es_index
+            .as_deref()
+            .or(index)
+            .filter(|it| !it.is_empty())
+        else {
+            bail!("--es-server needs --es-index NAME (or ES_INDEX)");
+        };
+        Ok(BulkOptions {
+            request_index: self.es_requests_index.clone(),
+            operation: self.op,
+            batch_documents: self.batch_documents.get(),
+            in_flight: self.in_flight.get(),
+            gzip: !self.no_gzip,
+            give_up_after: self.give_up_after.into(),
+            rejected: self.rejected.clone(),
+            unsent: self.unsent.clone(),
+            ..BulkOptions::new(index)
+        })
+    }
+
+    /// Opens the sink, if there is a server; waits for a server that is away.
+    pub(crate) fn open(&self, index: Option<&str>) -> Result<Option<BulkSink>> {
+        let Some(connection) = self.connection()? else {
+            return Ok(None);
+        };
+        if self.insecure {
+            tell(
+                "warning: --insecure: anybody between here and the server can read and change all",
+            );
+        }
+        let options = self.options(index)?;
+        let until = Instant::now() + options.give_up_after;
+        let mut told = false;
+        loop {
+            let error = match self.reach(&connection, &options) {
+                Ok(sink) => return Ok(Some(sink)),
+                Err(error) if error.is_retryable() => error,
+                Err(error) => return Err(error.into()),
+            };
+            if Instant::now() + PAUSE > until {
+                tell(&format!("error: {error}"));
+                return Ok(Some(BulkSink::unreached(options)?));
+            }
+            if !told {
+                let patience = self.give_up_after;
+                tell(&format!("warning: {error}; trying again for {patience}"));
+                told = true;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn reach(
+        &self,
+        connection: &Connection,
+        options: &BulkOptions,
+    ) -> Result<BulkSink, ClusterError> {
+        let sink = BulkSink::open(connection, options.clone())?;
+        if !self.no_template {
+            sink.prepare_index()?;
+        }
+        Ok(sink)
+    }
+}
+
+/// Sends a report's documents, all of them in the end.
+pub(crate) fn send_requests(sink: &mut BulkSink, requests: &[Request]) -> Result<()> {
+    for request in requests {
+        sink.add(Kind::Request, request.document_id, request)
+            .context("cannot write a document")?;
+    }
+    Ok(())
+}
+
+/// The same for a benchmark's summary.
+pub(crate) fn send_summary(sink: &mut BulkSink, summary: &Summary) -> Result<()> {
+    sink.add(Kind::Summary, summary.document_id, summary)
+        .context("cannot write a document")
+}
+
+/// Tells what became of the documents.
+pub(crate) fn tell_of(shipped: &Shipped, quiet: bool) {
+    let named = |count: u64, what: &str| (count > 0).then(|| format!("{count} {what}"));
+    let counts = [
+        named(shipped.count(|it| it.created), "created"),
+        named(shipped.count(|it| it.updated), "updated"),
+        named(shipped.count(|it| it.unchanged), "unchanged"),
+        named(shipped.count(|it| it.rejected), "rejected"),
+        named(shipped.count(|it| it.unsent), "unsent"),
+        named(shipped.count(|it| it.lost), "lost"),
+    ];
+    let counts: Vec<String> = counts.into_iter().flatten().collect();
+    if !quiet && !counts.is_empty() {
+        tell(&format!("documents: {}", counts.join(", ")));
+    }
+    for reason in &shipped.reasons {
+        tell(&format!("error: {reason}"));
+    }
+    for file in [&shipped.rejected_file, &shipped.unsent_file]
+        .into_iter()
+        .flatten()
+    {
+        let file = file.display();
+        tell(&format!(
+            "error: they are in {file}; `guidellm-indexer replay {file}` sends them again"
+        ));
+    }
+}

@@ -1,0 +1,406 @@
+"""Servers that are overloaded, die, refuse, or are none; and a client that is killed.
+
+    python check_trouble.py BINARY SERVER
+
+Nothing may be lost, nothing doubled, and each outcome has its exit code and its message.
+"""
+
+import contextlib
+import gzip
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from server import ROOT, Server, expected, indexer
+
+sys.path.insert(0, str(ROOT / "tests/independent"))
+from matching import Tally
+
+REPORT = ROOT / "fixtures/reports/0.8.1/constant_multirate.json"
+INDEX = "guidellm"
+PASSWORD = "hunter2-secret"
+
+
+def grown(folder: str, times: int) -> str:
+    """A report with each successful record many times over, under ids of its own."""
+    report = json.loads(REPORT.read_text())
+    for benchmark in report["benchmarks"]:
+        own = benchmark["requests"]["successful"]
+        benchmark["requests"]["successful"] = [
+            {**record, "request_id": f"{record['request_id']}-{copy}"}
+            for copy in range(times)
+            for record in own
+        ]
+    path = Path(folder) / "grown.json"
+    path.write_text(json.dumps(report))
+    return str(path)
+
+
+def index(binary: str, folder: str, report: str, url: str, *more: str, **environment: str):
+    """Indexes a report; exit code, outcome, messages."""
+    command = ("index", report, "--es-server", url, "--es-index", INDEX, "--json", *more)
+    return indexer(binary, *command, folder=folder, **environment)
+
+
+def compare(server: Server, wanted: dict) -> list[str]:
+    """What the server has beside what it should have."""
+    there = server.documents(INDEX)
+    if there == wanted:
+        return []
+    missing, more = wanted.keys() - there.keys(), there.keys() - wanted.keys()
+    return [f"{len(missing)} missing, {len(more)} too many of {len(wanted)}"]
+
+
+def check_overload(name: str, binary: str, folder: str) -> list[str]:
+    """A write queue of one, and next to no memory for indexing."""
+    report = grown(folder, 200)
+    wanted, found = expected(binary, report), []
+    for settings in (
+        ("thread_pool.write.size=1", "thread_pool.write.queue_size=1"),
+        ("indexing_pressure.memory.limit=1mb",),
+    ):
+        with Server(name, *settings) as server:
+            more = ("--in-flight", "8", "--batch-documents", "200")
+            code, outcome, told = index(binary, folder, report, server.url, *more)
+            if code:
+                found.append(f"{settings}: exit {code}: {told}")
+            if not rejections(server):
+                found.append(f"{settings}: the server was not overloaded")
+            found += compare(server, wanted)
+    return found
+
+
+def rejections(server: Server) -> int:
+    """How often the server refused to take a batch, by its own count."""
+    stats = server.call("GET", "_nodes/stats/thread_pool,indexing_pressure")[1]
+    node = next(iter(stats["nodes"].values()))
+    memory = node["indexing_pressure"]["memory"]["total"]
+    refused = [memory[name] for name in memory if name.endswith("_rejections")]
+    return node["thread_pool"]["write"]["rejected"] + sum(refused)
+
+
+def check_server_dies(name: str, binary: str, folder: str) -> list[str]:
+    """The server is killed in the middle, and comes back."""
+    report = grown(folder, 400)
+    wanted, found = expected(binary, report), []
+    with Server(name) as server:
+        command = [binary, "index", report, "--es-server", server.url, "--es-index", INDEX]
+        command += ["--batch-documents", "500", "--json"]
+        child = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        while server.call("GET", f"{INDEX}/_count")[1].get("count", 0) == 0:
+            server.call("POST", f"{INDEX}/_refresh")
+            if child.poll() is not None:
+                break
+        if child.poll() is not None:
+            found.append("it was done before the server died")
+        server.kill()
+        time.sleep(2)
+        server.start()
+        told, errors = child.communicate(timeout=300)
+        if child.returncode:
+            found.append(f"exit {child.returncode}: {errors} {told}")
+        found += compare(server, wanted)
+    return found
+
+
+def check_client_killed(name: str, binary: str, folder: str, times: int = 6) -> list[str]:
+    """The client is killed at random moments, and run again."""
+    report = grown(folder, 200)
+    wanted, found = expected(binary, report), []
+    with Server(name) as server:
+        command = [binary, "index", report, "--es-server", server.url, "--es-index", INDEX]
+        command += ["--batch-documents", "300", "--quiet"]
+        killed = 0
+        for _ in range(times):
+            child = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
+            time.sleep(random.uniform(0.02, 0.6))
+            child.send_signal(signal.SIGKILL)
+            killed += child.wait() == -signal.SIGKILL
+            there = server.documents(INDEX) if server.call("GET", INDEX)[0] == 200 else {}
+            if there.keys() - wanted.keys() or any(wanted[key] != there[key] for key in there):
+                found.append("half written documents")
+        if not killed:
+            found.append("none was killed in time")
+        code, _, told = index(binary, folder, report, server.url)
+        if code:
+            found.append(f"exit {code}: {told}")
+        found += compare(server, wanted)
+    return found
+
+
+class Proxy:
+    """Passes calls on to `upstream`, but for bulk requests that `change` answers itself."""
+
+    def __init__(self, upstream, change) -> None:
+        proxy = self
+        self.bulks = 0
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+            def handle_call(self) -> None:
+                length = int(self.headers.get("Content-Length", 0))
+                body = self.rfile.read(length)
+                if self.headers.get("Content-Encoding") == "gzip":
+                    body = gzip.decompress(body)
+                if "_bulk" in self.path:
+                    proxy.bulks += 1
+                    changed = change(proxy.bulks, body, self)
+                    if changed is not None:
+                        status, answer = changed
+                        return self.answer(status, answer)
+                status, answer = upstream(self.command, self.path[1:], body.decode())
+                return self.answer(status, answer)
+
+            def answer(self, status: int, answer: object) -> None:
+                text = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            do_GET = do_PUT = do_POST = handle_call
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def __enter__(self) -> "Proxy":
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def pairs(body: bytes) -> list[tuple[str, str]]:
+    """Action and document lines of a bulk body."""
+    lines = body.decode().splitlines()
+    return list(zip(lines[::2], lines[1::2], strict=True))
+
+
+def check_mixed_answer(name: str, binary: str, folder: str) -> list[str]:
+    """One answer that has everything in it; then the server's own."""
+    wanted, found = expected(binary, str(REPORT)), []
+    with Server(name) as server:
+        rejected: set[str] = set()
+
+        def change(number: int, body: bytes, _: object):
+            if number > 1:
+                return None
+            all_pairs = pairs(body)
+            taken = "".join(f"{a}\n{d}\n" for n, (a, d) in enumerate(all_pairs) if n % 4 == 0)
+            server.call("POST", "_bulk", taken)
+            items = []
+            for n, (action, _) in enumerate(all_pairs):
+                status = (201, 400, 429, 403)[n % 4]
+                item = {"status": status}
+                if status in (400, 403):
+                    rejected.add(json.loads(action)["index"]["_id"])
+                    item["error"] = {"type": "mapper_parsing_exception", "reason": "no such thing"}
+                elif status == 201:
+                    item["result"] = "created"
+                items.append({"index": item})
+            return 200, {"errors": True, "items": items}
+
+        with Proxy(server.call, change) as proxy:
+            code, outcome, told = index(binary, folder, str(REPORT), proxy.url)
+        if code != 1 or "rejected: HTTP 4" not in told or "no such thing" not in told:
+            found.append(f"exit {code}: {told}")
+        there = server.documents(INDEX)
+        if there.keys() != wanted.keys() - rejected:
+            found.append(f"{len(there)} there, {len(rejected)} rejected of {len(wanted)}")
+        file = Path(folder) / "guidellm-rejected.ndjson"
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        if {line["id"] for line in lines} != rejected:
+            found.append(f"{len(lines)} lines for {len(rejected)} rejected")
+        if any(wanted[line["id"]] != line["document"] for line in lines):
+            found.append("the rejected documents are not as they were")
+        total = outcome["documents"]["requests"] | {}
+        if sum(total.values()) + sum(outcome["documents"]["summaries"].values()) != len(wanted):
+            found.append(f"counts do not add up: {outcome['documents']}")
+        command = ("replay", str(file), "--es-server", server.url, "--json")
+        code, outcome, told = indexer(binary, *command, folder=folder)
+        if code or file.exists():
+            found.append(f"replay: exit {code}: {told}, file there: {file.exists()}")
+        found += compare(server, wanted)
+    return found
+
+
+def check_too_large(name: str, binary: str, folder: str) -> list[str]:
+    """413 halves a batch, down to one document."""
+    wanted, found = expected(binary, str(REPORT)), []
+    with Server(name) as server:
+        sizes = []
+
+        def change(_: int, body: bytes, __: object):
+            sizes.append(len(pairs(body)))
+            return (413, {"error": "too large"}) if len(pairs(body)) > 10 else None
+
+        with Proxy(server.call, change) as proxy:
+            code, _, told = index(binary, folder, str(REPORT), proxy.url)
+        if code or max(sizes) <= 10 or min(sizes) > 10:
+            found.append(f"exit {code}: {told} {sizes}")
+        found += compare(server, wanted)
+
+        def never(_: int, body: bytes, __: object):
+            return (413, {"error": "too large"}) if '"guidellmSummary"' in body.decode() else None
+
+        with Proxy(server.call, never) as proxy:
+            code, outcome, told = index(binary, folder, str(REPORT), proxy.url)
+        summaries = outcome["documents"]["summaries"]
+        if code != 1 or summaries["rejected"] != 3 or "413" not in told:
+            found.append(f"never: exit {code}: {told} {outcome['documents']}")
+    return found
+
+
+def check_cut_connection(name: str, binary: str, folder: str) -> list[str]:
+    """The server takes a batch, and the connection breaks before its answer."""
+    wanted, found = expected(binary, str(REPORT)), []
+    with Server(name) as server:
+
+        def change(number: int, body: bytes, handler: BaseHTTPRequestHandler):
+            if number > 2:
+                return None
+            server.call("POST", "_bulk", body.decode())
+            if number == 1:
+                handler.connection.close()
+                raise ConnectionAbortedError
+            return 200, "half an answ"
+
+        with contextlib.redirect_stderr(open(os.devnull, "w")), Proxy(server.call, change) as proxy:
+            code, outcome, told = index(binary, folder, str(REPORT), proxy.url)
+        if code:
+            found.append(f"exit {code}: {told} {outcome}")
+        found += compare(server, wanted)
+    return found
+
+
+def check_server_stays_away(name: str, binary: str, folder: str) -> list[str]:
+    """No server, from the start or from the middle on: all is kept, and replayed later."""
+    report = grown(folder, 50)
+    wanted, found = expected(binary, report), []
+    unsent = Path(folder) / "guidellm-unsent.ndjson"
+    with Server(name) as server:
+        more = ("--give-up-after", "3s")
+        server.stop()
+        code, outcome, told = index(binary, folder, report, server.url, *more)
+        count = sum(outcome["documents"][kind]["unsent"] for kind in ("summaries", "requests"))
+        if code != 4 or count != len(wanted) or "no answer" not in told or "replay" not in told:
+            found.append(f"exit {code}, {count} of {len(wanted)} unsent: {told}")
+        code, _, told = indexer(
+            binary, "replay", str(unsent), "--es-server", server.url, *more, folder=folder
+        )
+        if code != 4 or not unsent.exists():
+            found.append(f"replay without a server: exit {code}: {told}")
+        server.start()
+        code, _, told = indexer(binary, "replay", str(unsent), "--es-server", server.url, folder=folder)
+        if code or unsent.exists():
+            found.append(f"replay: exit {code}: {told}")
+        found += compare(server, wanted)
+
+        def change(number: int, _: bytes, __: object):
+            return (503, {"error": "no master"}) if number > 2 else None
+
+        with Proxy(server.call, change) as proxy:
+            began = time.monotonic()
+            code, outcome, told = index(
+                binary, folder, report, proxy.url, "--batch-documents", "100", *more
+            )
+        if code != 4 or "503" not in told or time.monotonic() - began > 30:
+            found.append(f"from the middle on: exit {code}: {told}")
+        total = sum(sum(outcome["documents"][kind].values()) for kind in ("summaries", "requests"))
+        lines = len(unsent.read_text().splitlines())
+        unsents = sum(outcome["documents"][kind]["unsent"] for kind in ("summaries", "requests"))
+        if total != len(wanted) or lines != unsents or not lines:
+            found.append(f"{total} of {len(wanted)} counted, {unsents} unsent, {lines} lines")
+        unsent.unlink()
+    return found
+
+
+def check_wrong_servers(name: str, binary: str, folder: str) -> list[str]:
+    """What is no search server, and what cannot be one."""
+    found = []
+
+    def other(*_: object):
+        return 200, {"version": {"number": "1.2.3"}, "tagline": "something else"}
+
+    with Proxy(other, lambda *_: None) as proxy:
+        code, _, told = index(binary, folder, str(REPORT), proxy.url)
+    if code != 2 or "not an OpenSearch or Elasticsearch server" not in told:
+        found.append(f"another product: exit {code}: {told}")
+    cases = (
+        (f"ftp://me:{PASSWORD}@x", "scheme"),
+        (f"http://me:{PASSWORD}@", "expected http"),
+        (f"http://me:{PASSWORD}@127.0.0.1:1", "no answer"),
+    )
+    for url, message in cases:
+        more = ("--give-up-after", "1s")
+        code, _, told = index(binary, folder, str(REPORT), url, *more)
+        if code not in (2, 4) or message not in told or PASSWORD in told:
+            found.append(f"{url}: exit {code}: {told}")
+    code, _, told = indexer(binary, "index", str(REPORT), "--es-server", "http://x", folder=folder)
+    if code != 2 or "--es-index" not in told:
+        found.append(f"no index: exit {code}: {told}")
+    code, _, told = indexer(
+        binary, "index", str(REPORT), folder=folder, ES_SERVER="none", ES_INDEX="x"
+    )
+    if code or not (Path(folder) / "results").is_dir():
+        found.append(f"ES_SERVER=none: exit {code}: {told}")
+    return found
+
+
+def check_other_mappings(name: str, binary: str, folder: str) -> list[str]:
+    """An index of the seed's parser, which had made `rate` a whole number."""
+    found = []
+    with Server(name) as server:
+        server.call("PUT", "old", {"mappings": {"properties": {"rate": {"type": "long"}}}})
+        command = ("index", str(REPORT), "--es-server", server.url, "--es-index", "old")
+        code, _, told = indexer(binary, *command, folder=folder)
+        if code != 2 or "`rate` is mapped as `long`, which cannot hold `double`" not in told:
+            found.append(f"rate as long: exit {code}: {told}")
+        fits = {"rate": {"type": "float"}, "uuid": {"type": "text"}}
+        server.call("PUT", "fits", {"mappings": {"properties": fits}})
+        command = ("index", str(REPORT), "--es-server", server.url, "--es-index", "fits")
+        code, _, told = indexer(binary, *command, folder=folder)
+        properties = server.call("GET", "fits/_mapping")[1]["fits"]["mappings"]["properties"]
+        if code or properties["ttft_p95_ms"] != {"type": "double"}:
+            found.append(f"one that fits: exit {code}: {told}")
+    return found
+
+
+CHECKS = (
+    check_overload, check_server_dies, check_client_killed, check_mixed_answer, check_too_large,
+    check_cut_connection, check_server_stays_away, check_wrong_servers, check_other_mappings,
+)  # fmt: skip
+
+
+def main(binary: str, name: str, only: list[str]) -> int:
+    """All checks, each in a folder of its own."""
+    tally = Tally()
+    for check in CHECKS:
+        if only and check.__name__ not in only:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            tally.add(f"{name}: {check.__name__}", check(name, binary, folder))
+    return tally.finish()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    sys.exit(main(str(Path(sys.argv[1]).resolve()), sys.argv[2], sys.argv[3:]))
