@@ -1,6 +1,6 @@
 //! Talking to OpenSearch and Elasticsearch: which one it is, and single calls to it.
 //!
-//! Nothing here retries, and nothing knows of documents: a call gives an [`Answer`] of any status,
+//! Nothing here retries, and nothing knows of documents: a call gives an answer of any status,
 //! or says that no node could be reached.
 
 #[cfg(any(feature = "opensearch", feature = "elasticsearch"))]
