@@ -61,6 +61,20 @@ def check_again(server: Server, binary: str, wanted: dict) -> list[str]:
     return found
 
 
+def check_journal(server: Server, binary: str, wanted: dict) -> list[str]:
+    """Reports whose documents the server has are not sent again."""
+    with tempfile.TemporaryDirectory() as folder:
+        more = ("--journal", str(Path(folder) / "done"))
+        code, first, told = index(server, binary, *more)
+        found = [] if code == 0 else [f"exit {code}: {told}"]
+        code, again, told = index(server, binary, *more)
+        if code or again["reports"] or again["passed_over"] != first["reports"]:
+            found.append(f"again: exit {code}, {again}, {told}")
+    if server.count(INDEX) != len(wanted):
+        found.append(f"{server.count(INDEX)} documents")
+    return found
+
+
 def check_queries(server: Server, binary: str, wanted: dict) -> list[str]:
     """What dashboards and kube-burner's tools ask."""
     del binary
@@ -122,12 +136,70 @@ def check_queries(server: Server, binary: str, wanted: dict) -> list[str]:
     return found
 
 
+def check_bulk_file(server: Server, binary: str, wanted: dict) -> list[str]:
+    """A file of actions and documents, posted as it is."""
+    command = ("index", REPORTS, "-o", "-", "--format", "bulk", "--quiet")
+    code, text, told = indexer(binary, *command)
+    status, answer = server.call("POST", "bulk-file/_bulk", text)
+    found = [] if (code, status, answer.get("errors")) == (0, 200, False) else [f"{code} {told}"]
+    # This index has dynamic mappings, which sort by the keyword beside the text.
+    server.call("POST", "bulk-file/_refresh")
+    query = {"size": 10000, "query": {"match_all": {}}}
+    hits = server.call("POST", "bulk-file/_search", query)[1]["hits"]["hits"]
+    if {hit["_id"]: hit["_source"] for hit in hits} != wanted:
+        found.append(f"{len(hits)} documents of {len(wanted)}")
+    return found
+
+
+def check_alias(server: Server, binary: str, wanted: dict) -> list[str]:
+    """An alias that rolls over; the template is that of each of its indices."""
+    write = {"aliases": {"rolling": {"is_write_index": True}}}
+    server.call("PUT", "rolling-000001", write)
+    command = ("index", REPORTS, "--es-server", server.url, "--es-index", "rolling", "--quiet")
+    code, _, told = indexer(binary, *command)
+    found = [] if code == 0 else [f"exit {code}: {told}"]
+    server.call("POST", "rolling/_rollover")
+    code, _, told = indexer(binary, *command)
+    if code:
+        found.append(f"after the rollover: exit {code}: {told}")
+    for index in ("rolling-000001", "rolling-000002"):
+        fields = server.call("GET", f"{index}/_mapping")[1][index]["mappings"]["properties"]
+        if server.documents(index) != wanted or fields["rate"] != {"type": "double"}:
+            found.append(f"{index}: {server.count(index)} documents, rate is {fields['rate']}")
+    return found
+
+
+def check_data_stream(server: Server, binary: str, wanted: dict) -> list[str]:
+    """A data stream takes `create` alone, and asks for `@timestamp`."""
+    mappings = server.call("GET", f"_index_template/guidellm-{INDEX}")[1]
+    mappings = mappings["index_templates"][0]["index_template"]["template"]
+    stream = {"index_patterns": ["stream-*"], "data_stream": {}, "priority": 300}
+    status, answer = server.call("PUT", "_index_template/stream", stream | {"template": mappings})
+    found = [] if status == 200 else [f"template: {answer}"]
+    for count in ("created", "unchanged"):
+        command = ("index", REPORTS, "--es-server", server.url, "--es-index", "stream-guidellm")
+        code, outcome, told = indexer(binary, *command, "--op", "create", "--no-template", "--json")
+        if code or counts(outcome).get(count, 0) < len(wanted):
+            found.append(f"{count}: exit {code}, {counts(outcome)}, {told}")
+    there = server.documents("stream-guidellm")
+    for document in there.values():
+        if document.pop("@timestamp") != document["timestamp"]:
+            found.append(f"@timestamp of {document['document_id']}")
+    if there != wanted:
+        found.append(f"{len(there)} documents of {len(wanted)}")
+    return found
+
+
 def main(binary: str, names: list[str]) -> int:
     """All checks in each server."""
     tally, wanted = Tally(), expected(binary, REPORTS)
     for name in names:
         with Server(name) as server:
-            for check in (check_all_arrive, check_again, check_queries):
+            checks = [check_all_arrive, check_again, check_journal, check_queries, check_bulk_file]
+            checks.append(check_alias)
+            if not name.startswith("elasticsearch-7"):  # Started so, it has none.
+                checks.append(check_data_stream)
+            for check in checks:
                 tally.add(f"{name}: {check.__name__}", check(server, binary, wanted))
     return tally.finish()
 

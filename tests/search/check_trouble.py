@@ -5,10 +5,8 @@
 Nothing may be lost, nothing doubled, and each outcome has its exit code and its message.
 """
 
-import contextlib
 import gzip
 import json
-import os
 import random
 import signal
 import subprocess
@@ -175,7 +173,11 @@ class Proxy:
 
             do_GET = do_PUT = do_POST = handle_call
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Quiet(ThreadingHTTPServer):
+            def handle_error(self, *_: object) -> None:
+                """Connections are cut here on purpose."""
+
+        self.server = Quiet(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def __enter__(self) -> "Proxy":
@@ -282,11 +284,56 @@ def check_cut_connection(name: str, binary: str, folder: str) -> list[str]:
                 raise ConnectionAbortedError
             return 200, "half an answ"
 
-        with contextlib.redirect_stderr(open(os.devnull, "w")), Proxy(server.call, change) as proxy:
+        with Proxy(server.call, change) as proxy:
             code, outcome, told = index(binary, folder, str(REPORT), proxy.url)
         if code:
             found.append(f"exit {code}: {told} {outcome}")
         found += compare(server, wanted)
+    return found
+
+
+def check_slow_server(name: str, binary: str, folder: str) -> list[str]:
+    """The first answer takes longer than anybody waits."""
+    wanted, found = expected(binary, str(REPORT)), []
+    with Server(name) as server:
+
+        def change(number: int, body: bytes, _: object):
+            if number == 1:
+                server.call("POST", "_bulk", body.decode())
+                time.sleep(3)
+
+        with Proxy(server.call, change) as proxy:
+            code, outcome, told = index(
+                binary, folder, str(REPORT), proxy.url, "--request-timeout", "1s"
+            )
+            if proxy.bulks < 2:
+                found.append("it waited")
+        if code:
+            found.append(f"exit {code}: {told} {outcome}")
+        found += compare(server, wanted)
+    return found
+
+
+def check_indices_apart(name: str, binary: str, folder: str) -> list[str]:
+    """Requests in an index of their own, also after a detour through a file."""
+    wanted, found = expected(binary, str(REPORT)), []
+    apart = {kind: {} for kind in ("guidellmSummary", "guidellmRequest")}
+    for key, document in wanted.items():
+        apart[document["metricName"]][key] = document
+    unsent = Path(folder) / "guidellm-unsent.ndjson"
+    with Server(name) as server:
+        server.stop()
+        more = ("--es-requests-index", "guidellm-requests", "--give-up-after", "1s")
+        index(binary, folder, str(REPORT), server.url, *more)
+        server.start()
+        command = ("replay", str(unsent), "--es-server", server.url)
+        code, _, told = indexer(binary, *command, folder=folder)
+        if code:
+            found.append(f"exit {code}: {told}")
+        if server.documents(INDEX) != apart["guidellmSummary"]:
+            found.append("not the summaries alone")
+        if server.documents("guidellm-requests") != apart["guidellmRequest"]:
+            found.append("not the requests alone")
     return found
 
 
@@ -302,6 +349,10 @@ def check_server_stays_away(name: str, binary: str, folder: str) -> list[str]:
         count = sum(outcome["documents"][kind]["unsent"] for kind in ("summaries", "requests"))
         if code != 4 or count != len(wanted) or "no answer" not in told or "replay" not in told:
             found.append(f"exit {code}, {count} of {len(wanted)} unsent: {told}")
+        full = index(binary, folder, report, server.url, *more, "--unsent", "/dev/full")
+        lost = sum(full[1]["documents"][kind]["lost"] for kind in ("summaries", "requests"))
+        if full[0] != 4 or lost != len(wanted) or "No space left" not in full[2]:
+            found.append(f"full disk: exit {full[0]}, {lost} lost: {full[2]}")
         code, _, told = indexer(
             binary, "replay", str(unsent), "--es-server", server.url, *more, folder=folder
         )
@@ -385,7 +436,8 @@ def check_other_mappings(name: str, binary: str, folder: str) -> list[str]:
 
 CHECKS = (
     check_overload, check_server_dies, check_client_killed, check_mixed_answer, check_too_large,
-    check_cut_connection, check_server_stays_away, check_wrong_servers, check_other_mappings,
+    check_cut_connection, check_slow_server, check_indices_apart, check_server_stays_away,
+    check_wrong_servers, check_other_mappings,
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::bulk::Operation;
 use crate::output::Format;
+use crate::shard::Shard;
 
 /// Normalised documents out of GuideLLM benchmark reports, of every release.
 #[derive(Debug, Parser)]
@@ -30,6 +31,7 @@ pub enum Command {
   guidellm-indexer index runs/ --store results -j steady-chat-10 -s 2
   guidellm-indexer index 'runs/*.json.gz' -o documents.json
   guidellm-indexer index runs/ --es-server https://search:9200 --es-index guidellm
+  guidellm-indexer index archive/ --es-index guidellm --journal done.txt --shard 0/4
   kubectl cp pod:/results/benchmarks.json - | guidellm-indexer index - -o - --format ndjson")]
     Index(IndexArguments),
     /// Send documents again that a server did not take
@@ -90,6 +92,16 @@ pub struct IndexArguments {
     /// Send the documents to a server.
     #[command(flatten)]
     pub server: ServerArguments,
+    /// Read everything, write and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Note each report that is done in a file, and pass over those that are noted: an archive is
+    /// taken up where it was left
+    #[arg(long, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+    /// Take every N-th report, the I-th of these from 0; I is `JOB_COMPLETION_INDEX` by default
+    #[arg(long, value_name = "[I/]N")]
+    pub shard: Option<Shard>,
     /// Print the outcome as JSON on standard output
     #[arg(long)]
     pub json: bool,
@@ -116,7 +128,7 @@ pub struct ServerArguments {
     /// Server, or its nodes with commas between them; empty or `none` for no server
     #[arg(long, value_name = "URL", env = "ES_SERVER", hide_env_values = true)]
     pub es_server: Option<String>,
-    /// Index or alias that the documents go to
+    /// Index or alias that the documents go to; `replay` takes it instead of each document's own
     #[arg(long, value_name = "NAME", env = "ES_INDEX")]
     pub es_index: Option<String>,
     /// Index of requests, if not the same
@@ -155,6 +167,9 @@ pub struct ServerArguments {
     /// Send batches as they are
     #[arg(long)]
     pub no_gzip: bool,
+    /// How long to wait for an answer before the same is sent again
+    #[arg(long, value_name = "TIME", default_value = "1m")]
+    pub request_timeout: humantime::Duration,
     /// How long the server may take nothing before what is left goes to --unsent
     #[arg(long, value_name = "TIME", default_value = "5m")]
     pub give_up_after: humantime::Duration,

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::bulk::{BulkSink, Shipped};
 use crate::cli::IndexArguments;
 use crate::files::Named;
+use crate::journal::{self, Journal};
 use crate::output::{Output, WaitingReport};
 use crate::reading::Reading;
 use crate::store::{StagedReport, Store};
@@ -25,6 +26,9 @@ struct Outcome {
     reports: u64,
     summaries: u64,
     requests: u64,
+    /// Reports that the journal has.
+    #[serde(skip_serializing_if = "is_zero")]
+    passed_over: usize,
     failed: Vec<Failure>,
     /// What a server took.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,6 +36,10 @@ struct Outcome {
     /// Of each benchmark, if it was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     verifications: Vec<Verified>,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 #[derive(Debug, Serialize)]
@@ -53,13 +61,33 @@ pub(crate) fn run(arguments: &IndexArguments) -> Result<Exit> {
     if arguments.json && arguments.output.as_deref() == Some(Path::new("-")) {
         bail!("--json and `--output -` both want standard output; leave one of them out");
     }
-    let (reports, failures) = arguments.reports.find();
+    if arguments.journal.is_some() && arguments.output.is_some() {
+        bail!("with --journal, the file of --output would lack the reports that are done");
+    }
+    let (mut reports, failures) = arguments.reports.find();
+    reports.retain(|report| arguments.shard.is_none_or(|shard| shard.has(report)));
     let mut outcome = Outcome::default();
     failures.iter().for_each(|failure| outcome.fail(failure));
     let mut targets = Targets::open(arguments)?;
+    let journal = arguments.journal.as_deref().filter(|_| !arguments.dry_run);
+    let mut journal = journal.map(Journal::open).transpose()?;
+    if let Some(journal) = &journal {
+        let before = reports.len();
+        reports.retain(|report| !journal.has(report));
+        outcome.passed_over = before - reports.len();
+    }
     let reading = Reading::new(&arguments.reports, &reports);
     for report in &reports {
+        let entry = journal::entry(report);
         let indexed = index(report, &reading, &mut targets);
+        let indexed = indexed.and_then(|read| {
+            if let (Some(journal), Some(entry)) = (&mut journal, entry)
+                && targets.is_delivered()
+            {
+                journal.note(&entry)?;
+            }
+            Ok(read)
+        });
         reading.suspended(|| match indexed {
             Ok(read) => outcome.add(report, read, arguments),
             Err(error) => outcome.fail(&error),
@@ -72,15 +100,21 @@ pub(crate) fn run(arguments: &IndexArguments) -> Result<Exit> {
 }
 
 /// Where documents go.
+#[derive(Default)]
 struct Targets {
     output: Option<Output>,
     store: Option<Store>,
     server: Option<BulkSink>,
+    /// Documents that the server did not take.
+    undelivered: u64,
 }
 
 impl Targets {
     fn open(arguments: &IndexArguments) -> Result<Self> {
-        let server = arguments.server.open(None)?;
+        if arguments.dry_run {
+            return Ok(Self::default());
+        }
+        let server = arguments.server.open(&[])?;
         let default = PathBuf::from(DEFAULT_STORE);
         let without_target = arguments.output.is_none() && server.is_none();
         let store = arguments
@@ -97,7 +131,14 @@ impl Targets {
             output,
             store,
             server,
+            undelivered: 0,
         })
+    }
+
+    /// Waits until the server has all that it was sent; false if it did not take all of it.
+    fn is_delivered(&mut self) -> bool {
+        let undelivered = self.server.as_mut().map_or(0, BulkSink::flush);
+        undelivered == std::mem::replace(&mut self.undelivered, undelivered)
     }
 
     fn stage(&mut self) -> Result<Staged<'_>> {
@@ -170,7 +211,7 @@ fn index(report: &Named, reading: &Reading, targets: &mut Targets) -> Result<Rea
     let settled;
     let report = if targets.server.is_some() {
         settled = report.settled().with_context(|| name.clone())?;
-        reading.read(&settled.named, &mut Nothing)?;
+        reading.check(&settled.named)?;
         &settled.named
     } else {
         report
@@ -183,21 +224,6 @@ fn index(report: &Named, reading: &Reading, targets: &mut Targets) -> Result<Rea
         .and_then(|()| targets.write(output))
         .with_context(|| name)?;
     Ok(outcome)
-}
-
-/// Reads a report for its own sake.
-struct Nothing;
-
-impl Consumer for Nothing {
-    type Error = anyhow::Error;
-
-    fn requests(&mut self, _: Vec<Request>) -> Result<()> {
-        Ok(())
-    }
-
-    fn summary(&mut self, _: Summary) -> Result<()> {
-        Ok(())
-    }
 }
 
 impl Outcome {
@@ -245,6 +271,10 @@ impl Outcome {
                 0 => String::new(),
                 count => format!(", {count} failed"),
             };
+            let noted = match self.passed_over {
+                0 => String::new(),
+                count => format!(", {count} done before"),
+            };
             let Self {
                 reports,
                 summaries,
@@ -254,7 +284,9 @@ impl Outcome {
             let reports = counted(*reports, "report", "reports");
             let summaries = counted(*summaries, "summary", "summaries");
             let requests = counted(*requests, "request", "requests");
-            tell(&format!("{reports} read{failed}: {summaries}, {requests}"));
+            tell(&format!(
+                "{reports} read{failed}{noted}: {summaries}, {requests}"
+            ));
         }
         if let Some(documents) = &self.documents {
             server::tell_of(documents, arguments.reports.quiet);

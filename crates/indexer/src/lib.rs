@@ -9,12 +9,14 @@ pub mod cli;
 pub mod cluster;
 mod files;
 mod index;
+mod journal;
 pub mod mappings;
 mod output;
 mod progress;
 mod reading;
 mod replay;
 mod server;
+mod shard;
 mod store;
 mod summary;
 mod table;
@@ -22,6 +24,7 @@ mod unfinished;
 mod verification;
 
 pub use output::{Format, Output};
+pub use shard::Shard;
 pub use store::{StagedReport, Store};
 
 use guidellm_results_model::Exit;

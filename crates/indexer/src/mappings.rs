@@ -4,9 +4,10 @@
 //! documents' types and has kube-burner's fields beside them. Other fields of a document are kept
 //! in its source, but not indexed: a stranger's fields cannot blow up the index.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
-use crate::bulk::BulkOptions;
 use crate::cluster::{Call, Cluster, ClusterError, Product};
 
 /// The template, as OpenSearch takes it.
@@ -47,16 +48,15 @@ fn labels(product: Product) -> Value {
     }
 }
 
-/// Makes an index's mappings right, before its first document.
+/// Makes the mappings of some indices right, before their first documents.
 ///
 /// # Errors
 ///
 /// [`ClusterError::Mapping`] if the index is there and cannot hold the documents; others if the
 /// server cannot be asked, or refuses the template.
-pub(crate) async fn prepare(cluster: &Cluster, options: &BulkOptions) -> Result<(), ClusterError> {
+pub(crate) async fn prepare(cluster: &Cluster, indices: &[Arc<str>]) -> Result<(), ClusterError> {
     let fields = fields(cluster.product());
-    let indices = [Some(&options.index), options.request_index.as_ref()];
-    for index in indices.into_iter().flatten() {
+    for index in indices {
         install(cluster, index, &fields).await?;
         let call = Call::get(format!("{}/_mapping", encoded(index)));
         match cluster

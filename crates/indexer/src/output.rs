@@ -11,8 +11,10 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use guidellm_results_model::documents::{Request, Summary};
 use guidellm_results_model::frames::{requests_frame, summaries_frame};
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, json};
 use tempfile::{NamedTempFile, SpooledTempFile};
+use uuid::Uuid;
 
 use crate::unfinished::Unfinished;
 
@@ -26,6 +28,8 @@ pub enum Format {
     Json,
     /// One object a line
     Ndjson,
+    /// An action and a document, a line each: what `POST /INDEX/_bulk` takes
+    Bulk,
     /// One header for both kinds of documents; nested members as JSON text
     Csv,
 }
@@ -108,7 +112,7 @@ impl Output {
     fn open(&mut self) -> Result<()> {
         match self.format {
             Format::Json => self.to.write_all(b"[")?,
-            Format::Ndjson => {}
+            Format::Ndjson | Format::Bulk => {}
             Format::Csv => {
                 let mut writer = csv::Writer::from_writer(&mut self.to);
                 writer.write_record(&self.columns)?;
@@ -153,6 +157,13 @@ impl Output {
                 self.to.write_all(json)?;
             }
             Format::Ndjson => {
+                self.to.write_all(json)?;
+                self.to.write_all(b"\n")?;
+            }
+            Format::Bulk => {
+                let Identified { document_id } = serde_json::from_slice(json)?;
+                let action = json!({ "index": { "_id": document_id } });
+                writeln!(self.to, "{action}")?;
                 self.to.write_all(json)?;
                 self.to.write_all(b"\n")?;
             }
@@ -201,6 +212,12 @@ impl Output {
         }
         Ok(())
     }
+}
+
+/// A document's id.
+#[derive(Deserialize)]
+struct Identified {
+    document_id: Uuid,
 }
 
 /// Columns of both kinds of documents, summaries' first.

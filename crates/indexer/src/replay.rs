@@ -3,11 +3,12 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use guidellm_results_model::Exit;
 
-use crate::bulk::{BulkSink, Undelivered};
+use crate::bulk::{BulkSink, Shipped, Undelivered};
 use crate::cli::ReplayArguments;
 use crate::server;
 
@@ -17,8 +18,8 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Result<Exit> {
     // A replay that was killed is taken up again.
     let taken = taken_name(file);
     let present = if taken.exists() { &taken } else { file };
-    let index = first_index(present).with_context(place)?;
-    let Some(sink) = arguments.server.open(Some(&index))? else {
+    let indices = indices(present).with_context(place)?;
+    let Some(sink) = arguments.server.open(&indices)? else {
         bail!("replay needs --es-server URL (or ES_SERVER)");
     };
     if sink.cluster().is_none() {
@@ -28,7 +29,8 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Result<Exit> {
     if present == file {
         fs::rename(file, &taken).with_context(place)?;
     }
-    let shipped = send(sink, &taken).with_context(place)?;
+    let elsewhere = arguments.server.es_index.as_deref().map(Into::into);
+    let shipped = send(sink, &taken, elsewhere.as_ref()).with_context(place)?;
     // Whatever was not delivered now is in the files of the unsent and the rejected.
     if shipped.count(|it| it.lost) == 0 {
         fs::remove_file(&taken).with_context(place)?;
@@ -48,15 +50,8 @@ fn taken_name(file: &Path) -> PathBuf {
     name.into()
 }
 
-fn first_index(path: &Path) -> Result<String> {
-    let mut line = String::new();
-    BufReader::new(File::open(path)?).read_line(&mut line)?;
-    let first: Undelivered =
-        serde_json::from_str(&line).context("line 1 is no document of ours")?;
-    Ok(first.index.into_owned())
-}
-
-fn send(mut sink: BulkSink, path: &Path) -> Result<crate::bulk::Shipped> {
+/// Calls `take` with each line of a file.
+fn for_each(path: &Path, mut take: impl FnMut(Undelivered<'_>) -> Result<()>) -> Result<()> {
     let mut lines = BufReader::new(File::open(path)?);
     let mut line = String::new();
     for number in 1.. {
@@ -64,9 +59,34 @@ fn send(mut sink: BulkSink, path: &Path) -> Result<crate::bulk::Shipped> {
         if lines.read_line(&mut line)? == 0 {
             break;
         }
-        let undelivered: Undelivered = serde_json::from_str(&line)
-            .with_context(|| format!("line {number} is no document of ours"))?;
-        sink.add(undelivered.kind, undelivered.id, undelivered.document)?;
+        let undelivered = serde_json::from_str(&line);
+        take(undelivered.with_context(|| format!("line {number} is no document of ours"))?)?;
     }
+    Ok(())
+}
+
+/// Where the documents of a file were to go.
+fn indices(path: &Path) -> Result<Vec<Arc<str>>> {
+    let mut indices: Vec<Arc<str>> = Vec::new();
+    for_each(path, |undelivered| {
+        if !indices.iter().any(|index| **index == *undelivered.index) {
+            indices.push(Arc::from(&*undelivered.index));
+        }
+        Ok(())
+    })?;
+    Ok(indices)
+}
+
+fn send(mut sink: BulkSink, path: &Path, elsewhere: Option<&Arc<str>>) -> Result<Shipped> {
+    for_each(path, |undelivered| {
+        let own = Arc::from(&*undelivered.index);
+        let index = elsewhere.unwrap_or(&own);
+        Ok(sink.add_to(
+            index,
+            undelivered.kind,
+            undelivered.id,
+            undelivered.document,
+        )?)
+    })?;
     Ok(sink.finish())
 }

@@ -1,11 +1,14 @@
 //! From what the user says of a server to a sink for documents.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use guidellm_results_model::documents::{Request, Summary};
+use guidellm_results_model::documents::{Request, Summary, Timestamp};
+use serde::Serialize;
+use uuid::Uuid;
 
-use crate::bulk::{BulkOptions, BulkSink, Kind, Shipped};
+use crate::bulk::{BulkOptions, BulkSink, Kind, Operation, Shipped};
 use crate::cli::ServerArguments;
 use crate::cluster::{ClusterError, Connection, Credentials, Secret};
 use crate::tell;
@@ -29,6 +32,7 @@ impl ServerArguments {
         }
         connection.ca_certificate.clone_from(&self.cacert);
         connection.insecure = self.insecure;
+        connection.timeout = self.request_timeout.into();
         Ok(Some(connection))
     }
 
@@ -63,7 +67,7 @@ impl ServerArguments {
             bail!("--es-server needs --es-index NAME (or ES_INDEX)");
         };
         Ok(BulkOptions {
-            request_index: self.es_requests_index.clone(),
+            request_index: self.es_requests_index.as_deref().map(Into::into),
             operation: self.op,
             batch_documents: self.batch_documents.get(),
             in_flight: self.in_flight.get(),
@@ -76,7 +80,8 @@ impl ServerArguments {
     }
 
     /// Opens the sink, if there is a server; waits for a server that is away.
-    pub(crate) fn open(&self, index: Option<&str>) -> Result<Option<BulkSink>> {
+    /// Documents go to the indices that are known, unless the user names another.
+    pub(crate) fn open(&self, known: &[Arc<str>]) -> Result<Option<BulkSink>> {
         let Some(connection) = self.connection()? else {
             return Ok(None);
         };
@@ -85,11 +90,14 @@ impl ServerArguments {
                 "warning: --insecure: anybody between here and the server can read and change all",
             );
         }
-        let options = self.options(index)?;
+        let known = known.iter().filter(|_| self.es_index.is_none());
+        let known: Vec<Arc<str>> = known.cloned().collect();
+        let index = known.first().map(|index| &**index);
+        let options = self.options(self.es_index.as_deref().or(index))?;
         let until = Instant::now() + options.give_up_after;
         let mut told = false;
         loop {
-            let error = match self.reach(&connection, &options) {
+            let error = match self.reach(&connection, &options, &known) {
                 Ok(sink) => return Ok(Some(sink)),
                 Err(error) if error.is_retryable() => error,
                 Err(error) => return Err(error.into()),
@@ -111,28 +119,62 @@ impl ServerArguments {
         &self,
         connection: &Connection,
         options: &BulkOptions,
+        known: &[Arc<str>],
     ) -> Result<BulkSink, ClusterError> {
         let sink = BulkSink::open(connection, options.clone())?;
-        if !self.no_template {
-            sink.prepare_index()?;
+        match known {
+            _ if self.no_template => {}
+            [] => sink.prepare_index()?,
+            known => sink.prepare(known)?,
         }
         Ok(sink)
     }
 }
 
-/// Sends a report's documents, all of them in the end.
-pub(crate) fn send_requests(sink: &mut BulkSink, requests: &[Request]) -> Result<()> {
-    for request in requests {
-        sink.add(Kind::Request, request.document_id, request)
-            .context("cannot write a document")?;
-    }
-    Ok(())
+/// A document with the member that a data stream asks for.
+#[derive(Serialize)]
+struct Stamped<'a, T> {
+    #[serde(rename = "@timestamp")]
+    timestamp: Timestamp,
+    #[serde(flatten)]
+    document: &'a T,
 }
 
-/// The same for a benchmark's summary.
+fn add<T: Serialize>(
+    sink: &mut BulkSink,
+    kind: Kind,
+    id: Uuid,
+    timestamp: Timestamp,
+    document: &T,
+) -> Result<()> {
+    let added = match sink.options().operation {
+        Operation::Index => sink.add(kind, id, document),
+        Operation::Create => {
+            let stamped = Stamped {
+                timestamp,
+                document,
+            };
+            sink.add(kind, id, &stamped)
+        }
+    };
+    added.context("cannot write a document")
+}
+
+/// Sends some of a report's requests.
+pub(crate) fn send_requests(sink: &mut BulkSink, requests: &[Request]) -> Result<()> {
+    requests
+        .iter()
+        .try_for_each(|it| add(sink, Kind::Request, it.document_id, it.timestamp, it))
+}
+
+/// Sends a benchmark's summary.
 pub(crate) fn send_summary(sink: &mut BulkSink, summary: &Summary) -> Result<()> {
-    sink.add(Kind::Summary, summary.document_id, summary)
-        .context("cannot write a document")
+    let Summary {
+        document_id,
+        timestamp,
+        ..
+    } = *summary;
+    add(sink, Kind::Summary, document_id, timestamp, summary)
 }
 
 /// Tells what became of the documents.

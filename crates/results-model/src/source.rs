@@ -363,3 +363,62 @@ impl<R: Read> Read for Decompressed<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn input(text: &[u8]) -> (tempfile::NamedTempFile, Input) {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text).unwrap();
+        let input = Input::open(Source::path(file.path()), Progress::default()).unwrap();
+        (file, input)
+    }
+
+    #[test]
+    fn a_file_that_grows_while_it_is_read_is_told() {
+        let (mut file, input) = input(b"{}");
+        input.check_unchanged().unwrap();
+        file.write_all(b" ").unwrap();
+        let error = input.check_unchanged().unwrap_err();
+        assert!(matches!(error, ReadError::Changed), "{error}");
+    }
+
+    #[test]
+    fn the_text_can_be_read_as_often_as_needed_and_progress_counts_each_time() {
+        let text = br#"{"benchmarks": []}"#;
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(text).unwrap();
+        let gzip = gzip.finish().unwrap();
+        let length = gzip.len() as u64;
+        let positions: Arc<std::sync::Mutex<Vec<Position>>> = Arc::default();
+        let seen = Arc::clone(&positions);
+        let progress = Progress::new(move |position| seen.lock().unwrap().push(position));
+        let source = Source::reader(Cursor::new(gzip));
+        let mut input = Input::open(source, progress).unwrap();
+        for pass in 1..3 {
+            let mut read = Vec::new();
+            input.text().unwrap().read_to_end(&mut read).unwrap();
+            assert_eq!(read, text);
+            let last = *positions.lock().unwrap().last().unwrap();
+            assert_eq!(
+                last,
+                Position {
+                    pass,
+                    bytes: length
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_neither_json_nor_yaml_says_so() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"model,rate\nx,1\n").unwrap();
+        let opened = Input::open(Source::path(file.path()), Progress::default());
+        let error = opened.err().unwrap().to_string();
+        assert!(error.contains("not its CSV or HTML"), "{error}");
+    }
+}

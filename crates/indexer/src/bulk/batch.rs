@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::ops::Range;
+use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -14,6 +15,8 @@ use crate::cluster::Body;
 /// A document of a batch.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
+    /// Where it goes.
+    pub(super) index: Arc<str>,
     pub(super) kind: Kind,
     pub(super) id: Uuid,
     /// Its action and itself, two lines.
@@ -41,16 +44,15 @@ impl Batch {
     /// Adds a document.
     pub(super) fn add(
         &mut self,
-        options: &BulkOptions,
+        operation: Operation,
+        index: &Arc<str>,
         kind: Kind,
         id: Uuid,
         document: &(impl Serialize + ?Sized),
     ) -> serde_json::Result<()> {
         let start = self.text.len();
-        let index = options.index_of(kind);
         let action = Action { index, id };
-        // Cannot fail half way: a `Vec` takes everything, and the types are plain.
-        let action = match options.operation {
+        let action = match operation {
             Operation::Index => serde_json::json!({ "index": action }),
             Operation::Create => serde_json::json!({ "create": action }),
         };
@@ -64,6 +66,7 @@ impl Batch {
         let document = document_start..self.text.len();
         self.text.push(b'\n');
         self.entries.push(Entry {
+            index: Arc::clone(index),
             kind,
             id,
             lines: start..self.text.len(),

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
 use super::backoff::Backoff;
 use super::batch::{Batch, Entry};
 use super::judge::{Verdict, is_passing, judge};
@@ -25,6 +27,8 @@ pub(super) struct Delivery {
     state: Mutex<State>,
     /// The server took nothing for too long, or refuses all: nothing more is sent.
     given_up: AtomicBool,
+    /// Told of each batch that is dealt with.
+    delivered: Notify,
 }
 
 struct State {
@@ -57,7 +61,25 @@ impl Delivery {
             options,
             state: Mutex::new(state),
             given_up: AtomicBool::new(cluster.is_none()),
+            delivered: Notify::new(),
             cluster,
+        }
+    }
+
+    /// What became of everything so far.
+    pub(super) fn shipped(&self) -> Shipped {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.shipped.clone()
+    }
+
+    /// Waits until as many documents are with the server or in a file.
+    pub(super) async fn settled(&self, documents: u64) {
+        loop {
+            let more = self.delivered.notified();
+            if self.shipped().count(Tally::total) >= documents {
+                return;
+            }
+            more.await;
         }
     }
 
@@ -70,6 +92,7 @@ impl Delivery {
                 parts.push_front(one);
             }
         }
+        self.delivered.notify_waiters();
     }
 
     /// Sends some documents of a batch until all are dealt with; or gives both halves back, if
@@ -202,7 +225,7 @@ impl Delivery {
                 .shipped
                 .add_reason(format!("rejected: HTTP {status}: {reason}"));
         }
-        let lines = self.lines(
+        let lines = lines(
             batch,
             rejected
                 .iter()
@@ -217,33 +240,12 @@ impl Delivery {
     /// Writes documents into the file of the unsent.
     pub(super) fn keep_unsent(&self, batch: &Batch, pending: &[usize], why: &str) {
         let entries = || pending.iter().filter_map(|index| batch.entries.get(*index));
-        let lines = self.lines(batch, entries().map(|entry| (entry, None, why)));
+        let lines = lines(batch, entries().map(|entry| (entry, None, why)));
         let kinds: Vec<Kind> = entries().map(|entry| entry.kind).collect();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.shipped.add_reason(format!("unsent: {why}"));
         let kept = lines.and_then(|lines| state.unsent.append_some(&lines));
         state.note(&kinds, kept, |tally| &mut tally.unsent);
-    }
-
-    fn lines<'a>(
-        &self,
-        batch: &'a Batch,
-        entries: impl Iterator<Item = (&'a Entry, Option<u16>, &'a str)>,
-    ) -> io::Result<Vec<u8>> {
-        let mut lines = Vec::new();
-        for (entry, status, reason) in entries {
-            let line = Undelivered {
-                index: self.options.index_of(entry.kind).into(),
-                kind: entry.kind,
-                id: entry.id,
-                status,
-                reason: reason.into(),
-                document: serde_json::from_slice(batch.document(entry))?,
-            };
-            serde_json::to_writer(&mut lines, &line)?;
-            lines.push(b'\n');
-        }
-        Ok(lines)
     }
 
     /// Whether, after another wait, the server would have taken nothing for too long.
@@ -319,4 +321,25 @@ fn tally(shipped: &mut Shipped, kind: Kind) -> &mut Tally {
         Kind::Summary => &mut shipped.summaries,
         Kind::Request => &mut shipped.requests,
     }
+}
+
+/// Documents as lines of a file of undelivered ones.
+fn lines<'a>(
+    batch: &'a Batch,
+    entries: impl Iterator<Item = (&'a Entry, Option<u16>, &'a str)>,
+) -> io::Result<Vec<u8>> {
+    let mut lines = Vec::new();
+    for (entry, status, reason) in entries {
+        let line = Undelivered {
+            index: (&*entry.index).into(),
+            kind: entry.kind,
+            id: entry.id,
+            status,
+            reason: reason.into(),
+            document: serde_json::from_slice(batch.document(entry))?,
+        };
+        serde_json::to_writer(&mut lines, &line)?;
+        lines.push(b'\n');
+    }
+    Ok(lines)
 }

@@ -15,6 +15,7 @@ pub use sink::BulkSink;
 pub(crate) use undelivered::Undelivered;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use guidellm_results_model::Exit;
@@ -44,9 +45,9 @@ pub enum Operation {
 #[derive(Debug, Clone)]
 pub struct BulkOptions {
     /// Where they go.
-    pub index: String,
+    pub index: Arc<str>,
     /// Where requests go, if not there.
-    pub request_index: Option<String>,
+    pub request_index: Option<Arc<str>>,
     /// What happens to those that are already there.
     pub operation: Operation,
     /// Most documents of a batch.
@@ -68,7 +69,7 @@ pub struct BulkOptions {
 impl BulkOptions {
     /// The defaults, into an index.
     #[must_use]
-    pub fn new(index: impl Into<String>) -> Self {
+    pub fn new(index: impl Into<Arc<str>>) -> Self {
         Self {
             index: index.into(),
             request_index: None,
@@ -83,7 +84,7 @@ impl BulkOptions {
         }
     }
 
-    fn index_of(&self, kind: Kind) -> &str {
+    fn index_of(&self, kind: Kind) -> &Arc<str> {
         match (kind, &self.request_index) {
             (Kind::Request, Some(index)) => index,
             _ => &self.index,
@@ -156,7 +157,7 @@ impl Shipped {
 
     /// How many documents a count of both kinds says.
     #[must_use]
-    pub fn count(&self, of: fn(&Tally) -> u64) -> u64 {
+    pub fn count(&self, of: impl Fn(&Tally) -> u64) -> u64 {
         of(&self.summaries) + of(&self.requests)
     }
 }

@@ -70,22 +70,40 @@ impl BulkSink {
         }
     }
 
+    /// How it sends.
+    #[must_use]
+    pub fn options(&self) -> &BulkOptions {
+        &self.options
+    }
+
     /// The cluster that it sends to, if it was reached.
     #[must_use]
     pub fn cluster(&self) -> Option<&Cluster> {
         self.cluster.as_ref()
     }
 
-    /// Installs the index's template, and checks an index that is there.
+    /// Installs the template of the indices of [`BulkOptions`], and checks those that are there.
     ///
     /// # Errors
     ///
     /// If the index cannot hold the documents, or the server refuses.
     pub fn prepare_index(&self) -> Result<(), ClusterError> {
+        let BulkOptions {
+            index,
+            request_index,
+            ..
+        } = &self.options;
+        let indices: Vec<_> = [Some(index), request_index.as_ref()]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
+        self.prepare(&indices)
+    }
+
+    pub(crate) fn prepare(&self, indices: &[Arc<str>]) -> Result<(), ClusterError> {
         match &self.cluster {
-            Some(cluster) => self
-                .runtime
-                .block_on(mappings::prepare(cluster, &self.options)),
+            Some(cluster) => self.runtime.block_on(mappings::prepare(cluster, indices)),
             None => Ok(()),
         }
     }
@@ -101,12 +119,39 @@ impl BulkSink {
         id: Uuid,
         document: &(impl Serialize + ?Sized),
     ) -> serde_json::Result<()> {
-        self.batch.add(&self.options, kind, id, document)?;
+        let index = Arc::clone(self.options.index_of(kind));
+        self.add_to(&index, kind, id, document)
+    }
+
+    /// The same into an index of its own.
+    ///
+    /// # Errors
+    ///
+    /// If the document cannot be written as JSON.
+    pub fn add_to(
+        &mut self,
+        index: &Arc<str>,
+        kind: Kind,
+        id: Uuid,
+        document: &(impl Serialize + ?Sized),
+    ) -> serde_json::Result<()> {
+        let operation = self.options.operation;
+        self.batch.add(operation, index, kind, id, document)?;
         self.added += 1;
         if self.batch.is_full(&self.options) {
             self.send();
         }
         Ok(())
+    }
+
+    /// Waits until everything that was added is with the server or in a file; says how much is
+    /// not with the server, of all that was ever added.
+    pub fn flush(&mut self) -> u64 {
+        self.send();
+        let (delivery, added) = (&self.delivery, self.added);
+        self.runtime.block_on(delivery.settled(added));
+        let undelivered = |tally: &Tally| tally.rejected + tally.unsent + tally.lost;
+        delivery.shipped().count(undelivered)
     }
 
     fn send(&mut self) {

@@ -1,0 +1,108 @@
+//! Whole archives of reports: taken up where they were left, in shares, and on trial.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may fail as tests do"
+)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{errors, files, fixture, run};
+use serde_json::Value;
+
+/// Three reports in a folder of their own.
+fn archive(folder: &Path) {
+    fs::create_dir(folder.join("archive")).unwrap();
+    for release in ["0.1.0", "0.3.1", "0.8.1"] {
+        let report = fixture(&format!("reports/{release}/constant_mixed.json"));
+        fs::copy(report, folder.join(format!("archive/{release}.json"))).unwrap();
+    }
+}
+
+fn index(folder: &Path, more: &[&str]) -> Value {
+    let arguments = ["index", "archive", "--store", "s", "--json"];
+    let output = run(folder, &[&arguments[..], more].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_journal_passes_over_what_is_done_and_unchanged() {
+    let folder = tempfile::tempdir().unwrap();
+    archive(folder.path());
+    let journal = ["--journal", "done"];
+    assert_eq!(index(folder.path(), &journal)["reports"], 3);
+    let again = index(folder.path(), &journal);
+    assert_eq!(
+        (&again["reports"], &again["passed_over"]),
+        (&0.into(), &3.into())
+    );
+    let changed = folder.path().join("archive/0.3.1.json");
+    let text = fs::read(&changed).unwrap();
+    fs::write(&changed, [&text[..], b"\n"].concat()).unwrap();
+    let broken = folder.path().join("archive/broken.json");
+    fs::write(&broken, "{").unwrap();
+    let arguments = [
+        "index",
+        "archive",
+        "--store",
+        "s",
+        "--json",
+        "--journal",
+        "done",
+    ];
+    for _ in 0..2 {
+        // A broken report is never done.
+        let output = run(folder.path(), &arguments);
+        assert!(errors(&output).contains("broken.json"), "{output:?}");
+    }
+    // The last line was cut by a kill.
+    let text = fs::read(folder.path().join("done")).unwrap();
+    fs::write(folder.path().join("done"), &text[..text.len() - 9]).unwrap();
+    fs::remove_file(broken).unwrap();
+    assert_eq!(index(folder.path(), &journal)["reports"], 1);
+    assert_eq!(index(folder.path(), &journal)["reports"], 0);
+}
+
+#[test]
+fn shares_make_up_the_archive() {
+    let folder = tempfile::tempdir().unwrap();
+    archive(folder.path());
+    let shares = ["0/4", "1/4", "2/4", "3/4"];
+    let reports = shares.map(|shard| index(folder.path(), &["--shard", shard])["reports"].as_u64());
+    assert_eq!(reports.iter().map(|it| it.unwrap()).sum::<u64>(), 3);
+    assert_eq!(files(&folder.path().join("s")).len(), 6);
+}
+
+#[test]
+fn a_dry_run_reads_all_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    archive(folder.path());
+    let outcome = index(folder.path(), &["--dry-run", "--journal", "done"]);
+    assert_eq!(outcome["reports"], 3);
+    assert!(!folder.path().join("s").exists());
+    assert!(!folder.path().join("done").exists());
+}
+
+#[test]
+fn a_bulk_file_has_an_action_before_each_document() {
+    let folder = tempfile::tempdir().unwrap();
+    archive(folder.path());
+    let output = run(
+        folder.path(),
+        &["index", "archive", "-o", "-", "--format", "bulk", "-q"],
+    );
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<Value> = lines
+        .lines()
+        .map(|it| serde_json::from_str(it).unwrap())
+        .collect();
+    assert!(lines.len() > 100 && lines.len() % 2 == 0);
+    for pair in lines.chunks(2) {
+        assert_eq!(pair[0]["index"]["_id"], pair[1]["document_id"]);
+    }
+}
