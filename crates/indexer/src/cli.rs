@@ -25,7 +25,7 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Read reports and put their documents into a store or a file
+    /// Read reports and put their documents into a store, a file or a server
     #[command(after_help = "Examples:
   guidellm-indexer index benchmarks.json                       into the store ./results
   guidellm-indexer index runs/ --store results -j steady-chat-10 -s 2
@@ -89,9 +89,6 @@ pub struct IndexArguments {
     /// Write the documents to a store of Parquet files [default: results, without any target]
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
-    /// Send the documents to a server.
-    #[command(flatten)]
-    pub server: ServerArguments,
     /// Read everything, write and send nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -105,6 +102,9 @@ pub struct IndexArguments {
     /// Print the outcome as JSON on standard output
     #[arg(long)]
     pub json: bool,
+    /// Send the documents to a server.
+    #[command(flatten)]
+    pub server: ServerArguments,
 }
 
 /// Arguments of `summary`.
@@ -186,13 +186,13 @@ pub struct ServerArguments {
 pub struct ReplayArguments {
     /// A file of rejected or unsent documents; it goes away once all of them are delivered
     pub file: PathBuf,
-    /// Send the documents to a server.
-    #[command(flatten)]
-    pub server: ServerArguments,
     /// Say nothing but errors
     #[arg(long, short)]
     pub quiet: bool,
     /// Print the outcome as JSON on standard output
     #[arg(long)]
     pub json: bool,
+    /// Send the documents to a server.
+    #[command(flatten)]
+    pub server: ServerArguments,
 }
