@@ -27,7 +27,6 @@ struct Outcome {
     summaries: u64,
     requests: u64,
     /// Reports that the journal has.
-    #[serde(skip_serializing_if = "is_zero")]
     passed_over: usize,
     failed: Vec<Failure>,
     /// What a server took.
@@ -36,10 +35,6 @@ struct Outcome {
     /// Of each benchmark, if it was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     verifications: Vec<Verified>,
-}
-
-fn is_zero(count: &usize) -> bool {
-    *count == 0
 }
 
 #[derive(Debug, Serialize)]
