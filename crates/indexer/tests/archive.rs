@@ -1,10 +1,6 @@
 //! Whole archives of reports: taken up where they were left, in shares, and on trial.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "helpers of tests may fail as tests do"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
 mod common;
 
@@ -101,7 +97,7 @@ fn a_bulk_file_has_an_action_before_each_document() {
         .lines()
         .map(|it| serde_json::from_str(it).unwrap())
         .collect();
-    assert!(lines.len() > 100 && lines.len() % 2 == 0);
+    assert!(lines.len() > 100 && lines.len().is_multiple_of(2));
     for pair in lines.chunks(2) {
         assert_eq!(pair[0]["index"]["_id"], pair[1]["document_id"]);
     }
