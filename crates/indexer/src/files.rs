@@ -43,7 +43,7 @@ impl Named {
             let named = self.clone();
             return Ok(Settled { named, _copy: None });
         };
-        let failure = "cannot keep it in a temporary file; is the disk of TMPDIR full?";
+        let failure = "cannot copy it to a temporary file (in TMPDIR)";
         let mut copy = tempfile::NamedTempFile::new().context(failure)?;
         std::io::copy(&mut std::io::stdin().lock(), &mut copy).context(failure)?;
         let named = Self::Copy(copy.path().to_path_buf());

@@ -59,14 +59,9 @@ pub(crate) async fn prepare(cluster: &Cluster, indices: &[Arc<str>]) -> Result<(
     for index in indices {
         install(cluster, index, &fields).await?;
         let call = Call::get(format!("{}/_mapping", encoded(index)));
-        match cluster
-            .expect(call, &format!("ask for the mappings of {index}"))
-            .await
-        {
-            Ok(answer) => {
-                let found: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-                complete(cluster, index, &fields, &found).await?;
-            }
+        let what = format!("ask for the mappings of {index}");
+        match cluster.expect(call, &what).await {
+            Ok(answer) => complete(cluster, index, &fields, &answer.json(&what)?).await?,
             // The first document makes it, from the template.
             Err(ClusterError::Refused { status: 404, .. }) => {}
             Err(error) => return Err(error),
@@ -80,7 +75,7 @@ async fn install(cluster: &Cluster, index: &str, fields: &Fields) -> Result<(), 
     let what = "ask for the index template (or use --no-template)";
     match cluster.expect(Call::get(&*name), what).await {
         Ok(answer) => {
-            let found: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+            let found = answer.json(what)?;
             let version = found.pointer("/index_templates/0/index_template/version");
             if version.and_then(Value::as_u64) >= Some(VERSION) {
                 return Ok(());

@@ -8,6 +8,9 @@ use std::process::Command;
 
 use common::{INDEXER, documents, errors, files, fixture, run, run_on};
 
+/// A report's documents on standard output.
+const NDJSON: [&str; 6] = ["index", "{}", "-o", "-", "--format", "ndjson"];
+
 #[test]
 fn the_default_target_is_a_store() {
     let folder = tempfile::tempdir().unwrap();
@@ -38,17 +41,10 @@ fn indexing_twice_leaves_one_copy() {
 #[test]
 fn a_summary_comes_before_its_requests() {
     let folder = tempfile::tempdir().unwrap();
-    let report = fixture("reports/0.8.1/constant_multirate.json");
-    let output = run(
+    let output = run_on(
         folder.path(),
-        &[
-            "index",
-            report.to_str().unwrap(),
-            "-o",
-            "-",
-            "--format",
-            "ndjson",
-        ],
+        "reports/0.8.1/constant_multirate.json",
+        &NDJSON,
     );
     let kinds: Vec<(u64, String)> = documents(&output)
         .iter()
@@ -135,16 +131,7 @@ fn a_truncated_reports_whole_records_can_be_salvaged() {
 fn json_yaml_and_compressed_copies_are_the_same_documents() {
     let folder = tempfile::tempdir().unwrap();
     let of = |name: &str| {
-        let report = fixture(name);
-        let arguments = [
-            "index",
-            report.to_str().unwrap(),
-            "-o",
-            "-",
-            "--format",
-            "ndjson",
-        ];
-        let mut documents = documents(&run(folder.path(), &arguments));
+        let mut documents = documents(&run_on(folder.path(), name, &NDJSON));
         // YAML has its keys sorted, and so the lists of requests in another order.
         documents.sort_by_key(|document| document["document_id"].to_string());
         documents
@@ -221,11 +208,10 @@ fn csv_has_one_header_and_a_row_a_document() {
         &arguments,
     );
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let arguments = ["index", "{}", "-o", "-", "--format", "ndjson"];
     let json = documents(&run_on(
         folder.path(),
         "reports/0.8.1/constant_multirate.json",
-        &arguments,
+        &NDJSON,
     ));
     let mut table = csv::Reader::from_path(folder.path().join("d.csv")).unwrap();
     let header = table.headers().unwrap().clone();

@@ -8,9 +8,7 @@ use std::io;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::documents::{
-    Request, RequestStatus, Statistics, Summary, SummaryMetrics, TimePerOutputToken,
-};
+use crate::documents::{Request, RequestStatus, Statistics, Summary, SummaryMetrics};
 use crate::generation::Generation;
 use crate::generations::{BenchmarkFacts, Clocks, StatusCounts};
 use crate::recompute::Recomputed;
@@ -245,7 +243,7 @@ fn measured_only(metrics: &SummaryMetrics) -> SummaryMetrics {
     SummaryMetrics {
         time_to_first_token: measured(metrics.time_to_first_token),
         inter_token_latency: measured(metrics.inter_token_latency),
-        time_per_output_token: measured::<TimePerOutputToken>(metrics.time_per_output_token),
+        time_per_output_token: measured(metrics.time_per_output_token),
         request_latency: measured(metrics.request_latency),
         ..*metrics
     }

@@ -1,5 +1,6 @@
 //! Documents on their way, encoded once.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
@@ -33,7 +34,14 @@ pub(super) struct Batch {
 }
 
 #[derive(Serialize)]
-struct Action<'a> {
+#[serde(rename_all = "snake_case")]
+enum Action<'a> {
+    Index(Target<'a>),
+    Create(Target<'a>),
+}
+
+#[derive(Serialize)]
+struct Target<'a> {
     #[serde(rename = "_index")]
     index: &'a str,
     #[serde(rename = "_id")]
@@ -51,10 +59,10 @@ impl Batch {
         document: &(impl Serialize + ?Sized),
     ) -> serde_json::Result<()> {
         let start = self.text.len();
-        let action = Action { index, id };
+        let target = Target { index, id };
         let action = match operation {
-            Operation::Index => serde_json::json!({ "index": action }),
-            Operation::Create => serde_json::json!({ "create": action }),
+            Operation::Index => Action::Index(target),
+            Operation::Create => Action::Create(target),
         };
         serde_json::to_writer(&mut self.text, &action)?;
         self.text.push(b'\n');
@@ -91,14 +99,15 @@ impl Batch {
         };
         let all = pending.len() == self.entries.len();
         let text = if all {
-            self.text.clone()
+            Cow::Borrowed(self.text.as_slice())
         } else {
-            pending
-                .iter()
-                .filter_map(lines)
-                .flatten()
-                .copied()
-                .collect()
+            Cow::Owned(
+                pending
+                    .iter()
+                    .filter_map(lines)
+                    .collect::<Vec<_>>()
+                    .concat(),
+            )
         };
         let bytes = if gzip {
             let mut encoder =
@@ -106,7 +115,7 @@ impl Batch {
             encoder.write_all(&text)?;
             encoder.finish()?
         } else {
-            text
+            text.into_owned()
         };
         Ok(Body {
             bytes: bytes.into(),

@@ -10,10 +10,10 @@ use tokio::sync::Notify;
 
 use super::backoff::Backoff;
 use super::batch::{Batch, Entry};
-use super::judge::{Verdict, is_passing, judge};
+use super::judge::{Verdict, judge};
 use super::undelivered::{Undelivered, UndeliveredFile};
 use super::{BulkOptions, Kind, Shipped, Tally};
-use crate::cluster::{Answer, Call, Cluster, Method, Unreachable, reason};
+use crate::cluster::{Answer, Call, Cluster, Method, Unreachable, is_passing, reason};
 
 /// Only what is judged comes back.
 const ANSWER: &str = "_bulk?filter_path=items.*.status,items.*.result,items.*.error.type,\
@@ -38,6 +38,9 @@ struct State {
     /// When the server last took anything, or the start.
     taken: Instant,
 }
+
+/// One of a tally's counts.
+type Count = fn(&mut Tally) -> &mut u64;
 
 /// What to do next with documents that were sent.
 enum Next {
@@ -192,11 +195,8 @@ impl Delivery {
             return Next::Again(all(), retry_after, why);
         };
         let again = self.count(batch, pending, verdicts);
-        Next::Again(
-            again,
-            retry_after,
-            "the server is overloaded (429)".to_owned(),
-        )
+        let why = "the server takes no more now".to_owned();
+        Next::Again(again, retry_after, why)
     }
 
     /// Counts verdicts and keeps what is rejected; returns what is to be sent again.
@@ -261,9 +261,16 @@ impl Delivery {
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
         let mut shipped = state.shipped;
-        for file in [&state.rejected, &state.unsent] {
+        let files: [(_, Count); 2] = [
+            (&state.rejected, |tally| &mut tally.rejected),
+            (&state.unsent, |tally| &mut tally.unsent),
+        ];
+        for (file, count) in files {
             if let Err(error) = file.sync() {
-                shipped.add_reason(format!("cannot write them to disk: {error}"));
+                shipped.add_reason(format!("lost: cannot write to a file: {error}"));
+                for tally in [&mut shipped.summaries, &mut shipped.requests] {
+                    tally.lost += std::mem::take(count(tally));
+                }
             }
         }
         shipped.rejected_file = state.rejected.written().map(Into::into);
@@ -273,7 +280,7 @@ impl Delivery {
 }
 
 impl State {
-    fn note(&mut self, kinds: &[Kind], kept: io::Result<()>, count: fn(&mut Tally) -> &mut u64) {
+    fn note(&mut self, kinds: &[Kind], kept: io::Result<()>, count: Count) {
         let count = match kept {
             Ok(()) => count,
             Err(error) => {

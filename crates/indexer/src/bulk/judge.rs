@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::Operation;
+use crate::cluster::is_passing;
 
 /// What became of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,12 +66,6 @@ impl Failure {
             Self::Text(text) => text,
         }
     }
-}
-
-/// Whether a status, of a call or of an item, may be another one later. 402 is what Amazon
-/// OpenSearch Serverless answers while it scales up.
-pub(super) fn is_passing(status: u16) -> bool {
-    matches!(status, 402 | 429 | 502 | 503 | 504)
 }
 
 /// A verdict for each of the `sent` documents, in their order. `None` if this is no answer to

@@ -71,7 +71,7 @@ impl ClusterError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
-            Self::Refused { status, .. } => matches!(status, 429 | 502 | 503 | 504),
+            Self::Refused { status, .. } => super::is_passing(*status),
             Self::Configuration(_)
             | Self::Untrusted { .. }
             | Self::Unauthorized { .. }

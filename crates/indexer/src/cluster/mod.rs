@@ -79,6 +79,12 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
+/// Whether a status, of a call or of a bulk item, may be another one later. 402 is what Amazon
+/// OpenSearch Serverless answers while it scales up.
+pub(crate) fn is_passing(status: u16) -> bool {
+    matches!(status, 402 | 429 | 502 | 503 | 504)
+}
+
 /// Why a node gave no answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Unreachable {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Answer, Call, ClusterError, Connection, Node, Product, Unreachable};
+use super::{Answer, Call, ClusterError, Connection, Node, Product, Unreachable, is_passing};
 
 /// How long a node that gave no answer is left alone, while there are others.
 const LEFT_ALONE: Duration = Duration::from_secs(10);
@@ -78,7 +78,7 @@ impl Cluster {
                 let nodes = names.to_string();
                 return Err(ClusterError::Unauthorized { nodes });
             }
-            status @ (429 | 502 | 503 | 504) => {
+            status if is_passing(status) => {
                 return Err(ClusterError::Refused {
                     what: names.to_string(),
                     status,
@@ -134,6 +134,17 @@ impl Cluster {
                 reason: reason(&answer.body),
             }),
         }
+    }
+}
+
+impl Answer {
+    /// The body as JSON; what is none is told, not taken for nothing.
+    pub(crate) fn json(&self, what: &str) -> Result<serde_json::Value, ClusterError> {
+        serde_json::from_slice(&self.body).map_err(|_| ClusterError::Refused {
+            what: what.to_owned(),
+            status: self.status,
+            reason: "its answer is no JSON".to_owned(),
+        })
     }
 }
 
