@@ -109,12 +109,13 @@ def main():
     report = ROOT / "fixtures/reports/0.5.4/constant_mixed.json"
     file = str(grown(report, chosen.size, chosen.cache))
     command = [chosen.binary, "index", file, "-o", "-", "--format", "ndjson", "--quiet"]
-    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     seconds = {"plain loop": [], "guidellm-indexer": [], "opensearch-py": []}
-    peak = 0.0
     with Server(chosen.server) as server, tempfile.TemporaryDirectory() as folder:
-        # Its first documents find a cold server, and bring the mappings for what follows.
-        tool(server, chosen.binary, file, "bench", folder)
+        # Its first documents find a cold server, and bring the mappings for what follows. Memory is
+        # measured now: the child's peak cannot fall below this process's, which is still small.
+        _, peak = tool(server, chosen.binary, file, "bench", folder)
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        lines = done.stdout.splitlines()
         template = server.call("GET", "_index_template/guidellm-bench")[1]
         template = template["index_templates"][0]["index_template"]
         template |= {"index_patterns": ["bench-*"], "priority": 300}
@@ -122,9 +123,8 @@ def main():
         for run in range(chosen.runs):
             bodies = encoded(lines, f"bench-loop-{run}")
             seconds["plain loop"].append(post(server, bodies))
-            taken, memory = tool(server, chosen.binary, file, f"bench-tool-{run}", folder)
+            taken, _ = tool(server, chosen.binary, file, f"bench-tool-{run}", folder)
             seconds["guidellm-indexer"].append(taken)
-            peak = max(peak, memory)
             documents = [json.loads(line) for line in lines]
             taken = peer(server, documents, f"bench-peer-{run}")
             if taken is not None:
