@@ -10,7 +10,7 @@ use crate::documents::{
 };
 use crate::error::{Place, ReadError};
 use crate::identity;
-use crate::scan::{HeavyMembers, Records, typed};
+use crate::scan::{Records, quick, typed};
 
 /// What records need to know of their benchmark.
 #[derive(Debug, Clone)]
@@ -38,10 +38,6 @@ pub(crate) struct Batch {
 
 /// A record's typed form in one generation.
 pub(super) trait Wire: DeserializeOwned {
-    /// Large members that no document needs and no part of this type is called, in GuideLLM's
-    /// order.
-    const HEAVY: &'static [&'static str];
-
     /// GuideLLM's id of the request.
     fn id(&self) -> Option<&str>;
 
@@ -91,17 +87,10 @@ pub(super) fn normalise<W: Wire>(
         clocks: Vec::with_capacity(records.ranges.len()),
         ..Batch::default()
     };
-    let heavy = HeavyMembers::new(W::HEAVY);
-    let mut light = String::new();
     for (text, index, offset) in records.iter() {
         let path = || format!("{}.requests.{status}[{index}]", context.path);
         let text = utf8(text, offset)?;
-        heavy.take_out(text, &mut light);
-        // What cannot be read without them is read, or told, with them.
-        let wire: W = match serde_json::from_str(&light) {
-            Ok(wire) => wire,
-            Err(_) => parse(text, offset, context.is_json, &path)?,
-        };
+        let wire: W = parse(text, offset, context.is_json, &path)?;
         if batch.requests.is_empty() {
             batch.endpoint = wire.endpoint().map(str::to_owned);
         }
@@ -158,14 +147,15 @@ fn parse<T: DeserializeOwned>(
     is_json: bool,
     path: &dyn Fn() -> String,
 ) -> Result<T, ReadError> {
-    serde_json::from_str(text).or_else(|_| {
-        typed::parse(text.as_bytes(), &path()).map_err(|failure| ReadError::Value {
-            place: Place {
-                byte: is_json.then_some(offset + failure.offset as u64),
-                path: failure.path,
-            },
-            message: failure.message,
-        })
+    if let Some(value) = quick::parse(text) {
+        return Ok(value);
+    }
+    typed::parse(text.as_bytes(), &path()).map_err(|failure| ReadError::Value {
+        place: Place {
+            byte: is_json.then_some(offset + failure.offset as u64),
+            path: failure.path,
+        },
+        message: failure.message,
     })
 }
 

@@ -131,8 +131,6 @@ impl Record {
 }
 
 impl Wire for Record {
-    const HEAVY: &'static [&'static str] = &["prompt", "output"];
-
     fn id(&self) -> Option<&str> {
         self.request.id.as_deref()
     }
@@ -193,8 +191,6 @@ pub(super) struct ErrorRecord {
 }
 
 impl Wire for ErrorRecord {
-    const HEAVY: &'static [&'static str] = &["prompt"];
-
     fn id(&self) -> Option<&str> {
         self.request.id.as_deref()
     }

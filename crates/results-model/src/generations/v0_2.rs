@@ -227,8 +227,6 @@ struct SchedulerInfo {
 }
 
 impl Wire for Record {
-    const HEAVY: &'static [&'static str] = &["prompt", "output"];
-
     fn id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }

@@ -370,9 +370,6 @@ struct Timings {
 }
 
 impl Wire for Record {
-    const HEAVY: &'static [&'static str] =
-        &["request_args", "output", "input_metrics", "output_metrics"];
-
     fn id(&self) -> Option<&str> {
         self.request_id
             .as_deref()

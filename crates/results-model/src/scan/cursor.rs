@@ -329,8 +329,11 @@ impl ListScan {
         while let Some((step, length)) = step_at(block, self.scanned, ended) {
             let at = self.scanned;
             let brackets = self.state.brackets(&step);
-            let closes = u64::from(brackets.close.count_ones());
             self.scanned += length;
+            if brackets.is_empty() {
+                continue;
+            }
+            let closes = u64::from(brackets.close.count_ones());
             if self.depth > closes {
                 self.depth = self.depth + u64::from(brackets.open.count_ones()) - closes;
                 continue;

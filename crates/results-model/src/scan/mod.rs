@@ -7,7 +7,7 @@
 
 mod block;
 mod cursor;
-mod heavy;
+pub(crate) mod quick;
 mod skeleton;
 mod structure;
 pub(crate) mod typed;
@@ -15,6 +15,5 @@ mod walk;
 
 pub(crate) use block::{BlockPool, Records};
 pub(crate) use cursor::Cursor;
-pub(crate) use heavy::HeavyMembers;
 pub(crate) use skeleton::Skeleton;
 pub(crate) use walk::{Events, List, Walk, benchmark_path};

@@ -12,7 +12,7 @@ pub(super) const STEP: usize = 64;
 const ODD_BITS: u64 = 0xAAAA_AAAA_AAAA_AAAA;
 
 /// Bit `i` is set where byte `i` of the step is a bracket outside any string.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Brackets {
     /// `{` and `[`
     pub(super) open: u64,
@@ -30,24 +30,19 @@ pub(super) struct StringState {
 }
 
 impl StringState {
-    /// Brackets of the next step.
+    /// Brackets of the next step; most steps have none.
     #[inline]
     pub(super) fn brackets(&mut self, step: &[u8; STEP]) -> Brackets {
         let masks = Masks::of(step);
         let string = self.inside(masks.quote, masks.backslash);
-        Brackets {
-            open: masks.open & !string,
-            close: masks.close & !string,
+        let found = masks.bracket & !string;
+        if found == 0 {
+            return Brackets::default();
         }
+        Brackets::among(step, found)
     }
 
-    /// Bits of the next step's bytes that are inside strings, opening quotes among them.
-    #[inline]
-    pub(super) fn strings(&mut self, step: &[u8; STEP]) -> u64 {
-        let masks = Masks::of(step);
-        self.inside(masks.quote, masks.backslash)
-    }
-
+    /// Bits of the bytes that are inside strings, opening quotes among them.
     #[inline]
     fn inside(&mut self, quote: u64, backslash: u64) -> u64 {
         let escaped = self.escaped(backslash);
@@ -100,6 +95,10 @@ pub(super) fn end_of_container(
     let mut used = 0;
     while let Some((step, length)) = step_at(text, used, ended) {
         let brackets = state.brackets(&step);
+        if brackets.is_empty() {
+            used += length;
+            continue;
+        }
         let closes = u64::from(brackets.close.count_ones());
         if *depth > closes {
             *depth = *depth + u64::from(brackets.open.count_ones()) - closes;
@@ -133,35 +132,63 @@ pub(super) fn bits(brackets: Brackets) -> impl Iterator<Item = (usize, bool)> {
     })
 }
 
+impl Brackets {
+    pub(super) fn is_empty(self) -> bool {
+        self.open | self.close == 0
+    }
+
+    /// The brackets among the bytes that `found` has a bit for.
+    fn among(step: &[u8; STEP], found: u64) -> Self {
+        let mut brackets = Self::default();
+        let mut left = found;
+        while left != 0 {
+            let bit = left & left.wrapping_neg();
+            match step.get(left.trailing_zeros() as usize) {
+                Some(b'{' | b'[') => brackets.open |= bit,
+                Some(b'}' | b']') => brackets.close |= bit,
+                _ => {}
+            }
+            left ^= bit;
+        }
+        brackets
+    }
+}
+
 /// Where the bytes that matter are in a step.
 struct Masks {
     backslash: u64,
     quote: u64,
-    open: u64,
-    close: u64,
+    /// Brackets, and outside strings nothing else that JSON has.
+    bracket: u64,
 }
 
 impl Masks {
     #[inline]
     fn of(step: &[u8; STEP]) -> Self {
-        let mut masks = Self {
-            backslash: 0,
-            quote: 0,
-            open: 0,
-            close: 0,
-        };
-        // `[` and `{`, like `]` and `}`, differ in this bit alone.
-        let fold = u8x16::splat(0x20);
-        for (lane, bytes) in step.as_chunks::<16>().0.iter().enumerate() {
+        let (mut quote, mut bracket) = (0, 0);
+        let mut escapes = u8x16::ZERO;
+        // All four brackets are the same but for these bits, as are Y, y, _ and DEL.
+        let fold = u8x16::splat(0x26);
+        let lanes = step.as_chunks::<16>().0;
+        for (lane, bytes) in lanes.iter().enumerate() {
             let bytes = u8x16::new(*bytes);
-            let folded = bytes | fold;
             let bits = |lanes: u8x16| u64::from(lanes.to_bitmask()) << (lane * 16);
-            masks.backslash |= bits(bytes.simd_eq(u8x16::splat(b'\\')));
-            masks.quote |= bits(bytes.simd_eq(u8x16::splat(b'"')));
-            masks.open |= bits(folded.simd_eq(u8x16::splat(b'{')));
-            masks.close |= bits(folded.simd_eq(u8x16::splat(b'}')));
+            quote |= bits(bytes.simd_eq(u8x16::splat(b'"')));
+            bracket |= bits((bytes | fold).simd_eq(u8x16::splat(0x7F)));
+            escapes |= bytes.simd_eq(u8x16::splat(b'\\'));
         }
-        masks
+        let mut backslash = 0;
+        if escapes.to_bitmask() != 0 {
+            for (lane, bytes) in lanes.iter().enumerate() {
+                let bits = u8x16::new(*bytes).simd_eq(u8x16::splat(b'\\')).to_bitmask();
+                backslash |= u64::from(bits) << (lane * 16);
+            }
+        }
+        Self {
+            backslash,
+            quote,
+            bracket,
+        }
     }
 }
 
