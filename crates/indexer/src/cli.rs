@@ -99,6 +99,9 @@ pub struct IndexArguments {
     /// Take every N-th report, the I-th of these from 0; I is `JOB_COMPLETION_INDEX` by default
     #[arg(long, value_name = "[I/]N")]
     pub shard: Option<Shard>,
+    /// Small reports read at once [default: as many as there are processors, up to 4]
+    #[arg(long, value_name = "N")]
+    pub parallel: Option<NonZero<usize>>,
     /// Print the outcome as JSON on standard output
     #[arg(long)]
     pub json: bool,

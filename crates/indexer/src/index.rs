@@ -1,20 +1,22 @@
 //! `guidellm-indexer index`.
 
 use std::io::Write;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use guidellm_results_model::documents::{Request, Summary};
-use guidellm_results_model::{Consumer, Exit, ReadOutcome, Verification};
+use guidellm_results_model::{Exit, ReadOutcome, Verification};
 use serde::Serialize;
 
-use crate::bulk::{BulkSink, Shipped};
+use crate::bulk::Shipped;
 use crate::cli::IndexArguments;
 use crate::files::Named;
+use crate::in_order::in_order;
 use crate::journal::{self, Journal};
-use crate::output::{Output, WaitingReport};
+use crate::output::Output;
 use crate::reading::Reading;
-use crate::store::{StagedReport, Store};
+use crate::sink::{Sink, Sinks, StagedReports};
+use crate::store::Store;
 use crate::{server, tell, verification};
 
 /// Where the store is if the user does not say.
@@ -49,7 +51,58 @@ struct Verified {
     verification: Verification,
 }
 
+/// Of this size on, a report keeps all processors busy by itself.
+const LARGE_BYTES: u64 = 32 << 20;
+
 pub(crate) fn run(arguments: &IndexArguments) -> Result<Exit> {
+    check(arguments)?;
+    let (mut reports, failures) = arguments.reports.find();
+    reports.retain(|report| arguments.shard.is_none_or(|shard| shard.has(report)));
+    let mut outcome = Outcome::default();
+    failures.iter().for_each(|failure| outcome.fail(failure));
+    let sinks = open_sinks(arguments)?;
+    let journal = arguments.journal.as_deref().filter(|_| !arguments.dry_run);
+    let mut journal = journal.map(Journal::open).transpose()?;
+    if let Some(journal) = &journal {
+        let before = reports.len();
+        reports.retain(|report| !journal.has(report));
+        outcome.passed_over = before - reports.len();
+    }
+    let reading = Reading::new(&arguments.reports, &reports);
+    let threads = arguments.parallel.unwrap_or_else(processors).get();
+    let sent = arguments.server.is_named() && !arguments.dry_run;
+    in_order(
+        &reports,
+        threads,
+        |report| report.size() >= LARGE_BYTES,
+        |report| read(report, &reading, &sinks, sent),
+        |report, read| {
+            let indexed = read.and_then(|read| {
+                let committed = read.staged.commit();
+                committed.with_context(|| report.name())?;
+                if let Some(journal) = &mut journal {
+                    journal.done(read.entry, || sinks.settle())?;
+                }
+                Ok(read.outcome)
+            });
+            reading.suspended(|| match indexed {
+                Ok(read) => outcome.add(report, read, arguments),
+                Err(error) => outcome.fail(&error),
+            });
+        },
+    );
+    reading.clear_bar();
+    if let Some(journal) = &mut journal {
+        journal.settle(|| sinks.settle())?;
+    }
+    let (documents, failures) = sinks.finish();
+    outcome.documents = documents;
+    failures.iter().for_each(|failure| outcome.fail(failure));
+    outcome.tell(arguments)?;
+    Ok(outcome.exit())
+}
+
+fn check(arguments: &IndexArguments) -> Result<()> {
     if !arguments.reports.names_reports() {
         bail!("no report is named; give files, folders, globs or `-` (see --help)");
     }
@@ -59,166 +112,61 @@ pub(crate) fn run(arguments: &IndexArguments) -> Result<Exit> {
     if arguments.journal.is_some() && arguments.output.is_some() {
         bail!("with --journal, the file of --output would lack the reports that are done");
     }
-    let (mut reports, failures) = arguments.reports.find();
-    reports.retain(|report| arguments.shard.is_none_or(|shard| shard.has(report)));
-    let mut outcome = Outcome::default();
-    failures.iter().for_each(|failure| outcome.fail(failure));
-    let mut targets = Targets::open(arguments)?;
-    let journal = arguments.journal.as_deref().filter(|_| !arguments.dry_run);
-    let mut journal = journal.map(Journal::open).transpose()?;
-    if let Some(journal) = &journal {
-        let before = reports.len();
-        reports.retain(|report| !journal.has(report));
-        outcome.passed_over = before - reports.len();
-    }
-    let reading = Reading::new(&arguments.reports, &reports);
-    for report in &reports {
-        let entry = journal::entry(report);
-        let indexed = index(report, &reading, &mut targets);
-        let indexed = indexed.and_then(|read| {
-            if let (Some(journal), Some(entry)) = (&mut journal, entry)
-                && targets.is_delivered()
-            {
-                journal.note(&entry)?;
-            }
-            Ok(read)
-        });
-        reading.suspended(|| match indexed {
-            Ok(read) => outcome.add(report, read, arguments),
-            Err(error) => outcome.fail(&error),
-        });
-    }
-    reading.clear_bar();
-    outcome.documents = targets.finish(outcome.reports > 0)?;
-    outcome.tell(arguments)?;
-    Ok(outcome.exit())
+    Ok(())
 }
 
-/// Where documents go.
-#[derive(Default)]
-struct Targets {
-    output: Option<Output>,
-    store: Option<Store>,
-    server: Option<BulkSink>,
-    /// Documents that the server did not take.
-    undelivered: u64,
+/// As many as there are processors, up to four: beyond it, the disk or the server is in the way.
+fn processors() -> NonZero<usize> {
+    let most = NonZero::<usize>::MIN.saturating_add(3);
+    std::thread::available_parallelism().map_or(NonZero::<usize>::MIN, |count| count.min(most))
 }
 
-impl Targets {
-    fn open(arguments: &IndexArguments) -> Result<Self> {
-        if arguments.dry_run {
-            return Ok(Self::default());
-        }
-        let server = arguments.server.open(&[])?;
-        let default = PathBuf::from(DEFAULT_STORE);
-        let without_target = arguments.output.is_none() && server.is_none();
-        let store = arguments
-            .store
-            .clone()
-            .or_else(|| without_target.then_some(default))
-            .map(Store::open)
-            .transpose()?;
-        let output = arguments.output.as_deref();
-        let output = output
-            .map(|path| Output::create(path, arguments.format))
-            .transpose()?;
-        Ok(Self {
-            output,
-            store,
-            server,
-            undelivered: 0,
-        })
+fn open_sinks(arguments: &IndexArguments) -> Result<Sinks> {
+    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+    if arguments.dry_run {
+        return Ok(Sinks(sinks));
     }
-
-    /// Waits until the server has all that it was sent; false if it did not take all of it.
-    fn is_delivered(&mut self) -> bool {
-        let undelivered = self.server.as_mut().map_or(0, BulkSink::flush);
-        undelivered == std::mem::replace(&mut self.undelivered, undelivered)
+    if let Some(server) = arguments.server.open(&[])? {
+        sinks.push(Box::new(server));
     }
-
-    fn stage(&mut self) -> Result<Staged<'_>> {
-        Ok(Staged {
-            output: self.output.as_ref().map(|_| WaitingReport::new()),
-            store: self.store.as_ref().map(Store::stage).transpose()?,
-            server: self.server.as_mut(),
-        })
+    if let Some(path) = &arguments.output {
+        sinks.push(Box::new(Output::create(path, arguments.format)?));
     }
-
-    fn write(&mut self, report: Option<WaitingReport>) -> Result<()> {
-        match (&mut self.output, report) {
-            (Some(output), Some(report)) => {
-                output.write(report).context("cannot write the documents")
-            }
-            _ => Ok(()),
-        }
+    let default = sinks.is_empty().then(|| PathBuf::from(DEFAULT_STORE));
+    if let Some(root) = arguments.store.clone().or(default) {
+        sinks.push(Box::new(Store::open(root)?));
     }
-
-    /// Without a single report there is no file. Waits for the server.
-    fn finish(self, any: bool) -> Result<Option<Shipped>> {
-        let shipped = self.server.map(BulkSink::finish);
-        if let Some(output) = self.output.filter(|_| any) {
-            output.finish()?;
-        }
-        Ok(shipped)
-    }
+    Ok(Sinks(sinks))
 }
 
-/// A report's documents on their way to every target.
-struct Staged<'a> {
-    output: Option<WaitingReport>,
-    store: Option<StagedReport>,
-    server: Option<&'a mut BulkSink>,
+/// A report that was read to its end.
+struct Read<'a> {
+    staged: StagedReports<'a>,
+    outcome: ReadOutcome,
+    /// Its line in the journal.
+    entry: Option<String>,
 }
 
-impl Consumer for Staged<'_> {
-    type Error = anyhow::Error;
-
-    fn requests(&mut self, requests: Vec<Request>) -> Result<()> {
-        if let Some(output) = &mut self.output {
-            output.requests(&requests)?;
-        }
-        if let Some(sink) = &mut self.server {
-            server::send_requests(sink, &requests)?;
-        }
-        match &mut self.store {
-            Some(store) => store.requests(requests),
-            None => Ok(()),
-        }
-    }
-
-    fn summary(&mut self, summary: Summary) -> Result<()> {
-        if let Some(output) = &mut self.output {
-            output.summary(summary.clone());
-        }
-        if let Some(sink) = &mut self.server {
-            server::send_summary(sink, &summary)?;
-        }
-        if let Some(store) = &mut self.store {
-            store.summary(summary);
-        }
-        Ok(())
-    }
-}
-
-fn index(report: &Named, reading: &Reading, targets: &mut Targets) -> Result<ReadOutcome> {
-    let name = report.name();
+fn read<'a>(report: &Named, reading: &Reading, sinks: &'a Sinks, sent: bool) -> Result<Read<'a>> {
+    // Before it is read: if it is written again meanwhile, it is done again.
+    let entry = journal::entry(report);
     // What is sent cannot be taken back: a broken report must be known before the first document.
     let settled;
-    let report = if targets.server.is_some() {
-        settled = report.settled().with_context(|| name.clone())?;
+    let report = if sent {
+        settled = report.settled().with_context(|| report.name())?;
         reading.check(&settled.named)?;
         &settled.named
     } else {
         report
     };
-    let mut staged = targets.stage()?;
+    let mut staged = sinks.stage()?;
     let outcome = reading.read(report, &mut staged)?;
-    let Staged { output, store, .. } = staged;
-    let committed = store.map_or(Ok(()), StagedReport::commit);
-    committed
-        .and_then(|()| targets.write(output))
-        .with_context(|| name)?;
-    Ok(outcome)
+    staged.prepare().with_context(|| report.name())?;
+    Ok(Read {
+        staged,
+        outcome,
+        entry,
+    })
 }
 
 impl Outcome {

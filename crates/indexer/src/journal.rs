@@ -7,16 +7,24 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::path::Path;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
 use crate::files::Named;
 
+/// How long a report that is done may wait to be noted: each time, the server is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// The reports that are done, and a file that says so.
 pub(crate) struct Journal {
     done: HashSet<String>,
     file: File,
+    /// Lines of reports whose documents may still be on their way.
+    waiting: String,
+    noted: Instant,
+    /// Documents that did not arrive, up to the last note.
+    undelivered: u64,
 }
 
 impl Journal {
@@ -34,17 +42,47 @@ impl Journal {
         let mut file = file.with_context(place)?;
         // Ends a line that a kill left half written.
         writeln!(file).with_context(place)?;
-        Ok(Self { done, file })
+        Ok(Self {
+            done,
+            file,
+            waiting: String::new(),
+            noted: Instant::now(),
+            undelivered: 0,
+        })
     }
 
     pub(crate) fn has(&self, report: &Named) -> bool {
         entry(report).is_some_and(|entry| self.done.contains(&entry))
     }
 
-    /// Notes that nothing of a report is left to do. `entry` is of before it was read.
-    pub(crate) fn note(&mut self, entry: &str) -> Result<()> {
+    /// Takes the line of a report that was committed. Now and then `settle` is called, which waits
+    /// until all documents are somewhere and says how many did not arrive.
+    pub(crate) fn done(
+        &mut self,
+        entry: Option<String>,
+        settle: impl FnOnce() -> u64,
+    ) -> Result<()> {
+        if let Some(entry) = entry {
+            self.waiting.push_str(&entry);
+            self.waiting.push('\n');
+        }
+        if self.noted.elapsed() < PATIENCE {
+            return Ok(());
+        }
+        self.settle(settle)
+    }
+
+    /// Notes the reports whose documents have all arrived.
+    pub(crate) fn settle(&mut self, settle: impl FnOnce() -> u64) -> Result<()> {
+        let undelivered = settle();
+        let arrived = undelivered == std::mem::replace(&mut self.undelivered, undelivered);
+        self.noted = Instant::now();
+        let lines = std::mem::take(&mut self.waiting);
+        if !arrived {
+            return Ok(());
+        }
         self.file
-            .write_all(format!("{entry}\n").as_bytes())
+            .write_all(lines.as_bytes())
             .context("cannot write the journal; is its disk full?")
     }
 }

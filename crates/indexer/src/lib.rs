@@ -8,6 +8,7 @@ pub mod bulk;
 pub mod cli;
 pub mod cluster;
 mod files;
+mod in_order;
 mod index;
 mod journal;
 pub mod mappings;
@@ -17,6 +18,7 @@ mod reading;
 mod replay;
 mod server;
 mod shard;
+mod sink;
 mod store;
 mod summary;
 mod table;
@@ -25,7 +27,8 @@ mod verification;
 
 pub use output::{Format, Output};
 pub use shard::Shard;
-pub use store::{StagedReport, Store};
+pub use sink::{Sink, StagedReport, index_report};
+pub use store::Store;
 
 use guidellm_results_model::Exit;
 

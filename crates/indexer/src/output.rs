@@ -6,9 +6,11 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
+use guidellm_results_model::Consumer;
 use guidellm_results_model::documents::{Request, Summary};
 use guidellm_results_model::frames::{requests_frame, summaries_frame};
 use serde::Deserialize;
@@ -16,6 +18,8 @@ use serde_json::{Value, json};
 use tempfile::{NamedTempFile, SpooledTempFile};
 use uuid::Uuid;
 
+use crate::bulk::Shipped;
+use crate::sink::{Sink, StagedReport};
 use crate::unfinished::Unfinished;
 
 /// What a waiting report may take of memory.
@@ -34,12 +38,16 @@ pub enum Format {
     Csv,
 }
 
-/// A file of documents that is being written.
-pub struct Output {
+/// A file of documents that is being written. Without a single report there is none.
+pub struct Output(Mutex<Writer>);
+
+struct Writer {
     to: To,
     format: Format,
     columns: Vec<String>,
+    /// Documents.
     written: u64,
+    reports: u64,
 }
 
 enum To {
@@ -100,14 +108,17 @@ impl Output {
         } else {
             Vec::new()
         };
-        Ok(Self {
+        Ok(Self(Mutex::new(Writer {
             to,
             format,
             columns,
             written: 0,
-        })
+            reports: 0,
+        })))
     }
+}
 
+impl Writer {
     /// What comes before the first document; without one, nothing is written.
     fn open(&mut self) -> Result<()> {
         match self.format {
@@ -123,11 +134,8 @@ impl Output {
     }
 
     /// Writes a report that was read to its end.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be written.
-    pub fn write(&mut self, mut report: WaitingReport) -> Result<()> {
+    fn write(&mut self, mut report: Documents) -> Result<()> {
+        self.reports += 1;
         for summary in &report.summaries {
             self.document(serde_json::to_string(summary)?.as_bytes())?;
             let index = summary.origin.benchmark_index;
@@ -183,11 +191,10 @@ impl Output {
     }
 
     /// Puts the file in its place.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be written or renamed.
-    pub fn finish(mut self) -> Result<()> {
+    fn finish(mut self) -> Result<()> {
+        if self.reports == 0 {
+            return Ok(());
+        }
         if self.format == Format::Json {
             self.to.write_all(b"\n]\n")?;
         }
@@ -214,6 +221,27 @@ impl Output {
     }
 }
 
+impl Sink for Output {
+    fn stage(&self) -> Result<Box<dyn StagedReport + '_>> {
+        let documents = Documents {
+            requests: tempfile::spooled_tempfile(SPILL_BYTES),
+            parts: Vec::new(),
+            written: 0,
+            summaries: Vec::new(),
+        };
+        Ok(Box::new(WaitingReport {
+            output: self,
+            documents,
+        }))
+    }
+
+    fn finish(self: Box<Self>) -> Result<Option<Shipped>> {
+        let writer = self.0.into_inner();
+        let writer = writer.unwrap_or_else(PoisonError::into_inner);
+        writer.finish().map(|()| None)
+    }
+}
+
 /// A document's id.
 #[derive(Deserialize)]
 struct Identified {
@@ -233,8 +261,13 @@ fn columns() -> Result<Vec<String>> {
     Ok(columns)
 }
 
-/// A report's documents, until it is known to be whole.
-pub struct WaitingReport {
+/// A report, until it is known to be whole.
+struct WaitingReport<'a> {
+    output: &'a Output,
+    documents: Documents,
+}
+
+struct Documents {
     requests: SpooledTempFile,
     /// Where each benchmark's requests are, in the order in which they came: that of the report,
     /// but for benchmarks that took a second pass.
@@ -251,17 +284,30 @@ struct Part {
     count: u64,
 }
 
-impl WaitingReport {
-    pub(crate) fn new() -> Self {
-        Self {
-            requests: tempfile::spooled_tempfile(SPILL_BYTES),
-            parts: Vec::new(),
-            written: 0,
-            summaries: Vec::new(),
-        }
+impl Consumer for WaitingReport<'_> {
+    type Error = anyhow::Error;
+
+    fn requests(&mut self, requests: Vec<Request>) -> Result<()> {
+        self.documents.add(&requests)
     }
 
-    pub(crate) fn requests(&mut self, requests: &[Request]) -> Result<()> {
+    fn summary(&mut self, summary: Summary) -> Result<()> {
+        self.documents.summaries.push(summary);
+        Ok(())
+    }
+}
+
+impl StagedReport for WaitingReport<'_> {
+    fn commit(self: Box<Self>) -> Result<()> {
+        let mut writer = self.output.0.lock().unwrap_or_else(PoisonError::into_inner);
+        writer
+            .write(self.documents)
+            .context("cannot write the documents")
+    }
+}
+
+impl Documents {
+    fn add(&mut self, requests: &[Request]) -> Result<()> {
         let failure = "cannot keep a report in a temporary file; is the disk of TMPDIR full?";
         let mut lines = Vec::with_capacity(requests.len() * 1024);
         for request in requests {
@@ -282,9 +328,5 @@ impl WaitingReport {
         }
         self.written += lines.len() as u64;
         Ok(())
-    }
-
-    pub(crate) fn summary(&mut self, summary: Summary) {
-        self.summaries.push(summary);
     }
 }

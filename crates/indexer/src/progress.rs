@@ -1,56 +1,63 @@
 //! A progress bar over the bytes of all reports, on a terminal only.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use guidellm_results_model::{Position, Progress};
-use indicatif::{ProgressBar as Bar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar as Bar, ProgressState, ProgressStyle};
 
 use crate::files::Named;
 
-const TEMPLATE: &str = "{bar:30} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left  {wide_msg}";
+const TEMPLATE: &str =
+    "{bar:30} {bytes}/{total_bytes} {bytes_per_sec}, {documents}, {eta} left  {wide_msg}";
 
 /// The bar, or nothing.
 pub(crate) struct ProgressBar {
     bar: Bar,
-    /// Bytes of the reports before the present one.
-    before: Arc<AtomicU64>,
+    documents: Arc<AtomicU64>,
+}
+
+/// How far a report has come.
+pub(crate) struct Watch {
+    bar: Bar,
+    size: u64,
+    seen: Arc<AtomicU64>,
 }
 
 impl ProgressBar {
     pub(crate) fn new(reports: &[Named], quiet: bool) -> Self {
+        let documents: Arc<AtomicU64> = Arc::default();
         let style = ProgressStyle::with_template(TEMPLATE).ok();
         let shown = style.filter(|_| !quiet && std::io::stderr().is_terminal());
         let bar = shown.map_or_else(Bar::hidden, |style| {
-            Bar::new(reports.iter().map(Named::size).sum()).with_style(style)
+            let counted = Arc::clone(&documents);
+            let rate = move |state: &ProgressState, text: &mut dyn Write| {
+                let seconds = state.elapsed().as_secs().max(1);
+                let rate = HumanCount(counted.load(Ordering::Relaxed) / seconds);
+                // A text in memory takes everything.
+                write!(text, "{rate} documents/s").unwrap_or_default();
+            };
+            let size = reports.iter().map(Named::size).sum();
+            Bar::new(size).with_style(style.with_key("documents", rate))
         });
-        Self {
-            bar,
-            before: Arc::default(),
-        }
+        Self { bar, documents }
     }
 
-    /// What moves it.
-    pub(crate) fn watch(&self) -> Progress {
-        if self.bar.is_hidden() {
-            return Progress::default();
-        }
-        let (bar, before) = (self.bar.clone(), Arc::clone(&self.before));
-        Progress::new(move |Position { pass, bytes }| {
-            bar.set_position(before.load(Ordering::Relaxed) + bytes);
-            if pass > 1 && bytes < 1 << 20 {
-                bar.set_message(format!("pass {pass}"));
-            }
-        })
-    }
-
-    pub(crate) fn begin(&self, report: &Named) {
+    /// Watches over a report that is read now.
+    pub(crate) fn watch(&self, report: &Named) -> Watch {
         self.bar.set_message(report.name());
+        Watch {
+            bar: self.bar.clone(),
+            size: report.size(),
+            seen: Arc::default(),
+        }
     }
 
-    pub(crate) fn end(&self, report: &Named) {
-        self.before.fetch_add(report.size(), Ordering::Relaxed);
+    /// Counts documents.
+    pub(crate) fn add_documents(&self, count: usize) {
+        self.documents.fetch_add(count as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn clear(&self) {
@@ -60,5 +67,27 @@ impl ProgressBar {
     /// Calls `print` while the bar is out of its way.
     pub(crate) fn suspended<T>(&self, print: impl FnOnce() -> T) -> T {
         self.bar.suspend(print)
+    }
+}
+
+impl Watch {
+    /// What moves the bar: by the furthest that any pass over the report has come.
+    pub(crate) fn progress(&self) -> Progress {
+        if self.bar.is_hidden() {
+            return Progress::default();
+        }
+        let (bar, seen) = (self.bar.clone(), Arc::clone(&self.seen));
+        Progress::new(move |Position { bytes, .. }| {
+            let before = seen.fetch_max(bytes, Ordering::Relaxed);
+            bar.inc(bytes.saturating_sub(before));
+        })
+    }
+}
+
+impl Drop for Watch {
+    /// Whatever was not read of it never will be.
+    fn drop(&mut self) {
+        let seen = self.seen.load(Ordering::Relaxed);
+        self.bar.inc(self.size.saturating_sub(seen));
     }
 }

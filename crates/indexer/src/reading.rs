@@ -1,12 +1,13 @@
-//! Reads the reports of one command, one after the other.
+//! Reads the reports of one command.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use guidellm_results_model::documents::{Request, Summary};
-use guidellm_results_model::{Consumer, Interrupted, ReadOptions, ReadOutcome, RunContext, read};
+use guidellm_results_model::{Consumer, ReadOptions, ReadOutcome, RunContext};
 
 use crate::cli::ReportArguments;
 use crate::files::Named;
 use crate::progress::ProgressBar;
+use crate::sink::read_into;
 
 /// How this command reads.
 pub(crate) struct Reading {
@@ -23,7 +24,6 @@ impl Reading {
             options: ReadOptions {
                 salvage: arguments.salvage,
                 verify: arguments.verify,
-                progress: bar.watch(),
                 ..ReadOptions::default()
             },
             bar,
@@ -35,9 +35,13 @@ impl Reading {
     where
         C: Consumer<Error = anyhow::Error>,
     {
-        let read = self.try_read(report, &self.options, consumer);
-        self.bar.end(report);
-        read
+        let watch = self.bar.watch(report);
+        let options = ReadOptions {
+            progress: watch.progress(),
+            ..self.options.clone()
+        };
+        let bar = &self.bar;
+        self.try_read(report, &options, &mut Counted { bar, consumer })
     }
 
     /// Reads a report for its own sake: whether it can be read to its end.
@@ -58,13 +62,7 @@ impl Reading {
     where
         C: Consumer<Error = anyhow::Error>,
     {
-        self.bar.begin(report);
-        let error = match read(report.source(), &self.context, options, consumer) {
-            Ok(outcome) => return Ok(outcome),
-            Err(Interrupted::Read(error)) => anyhow::Error::new(error),
-            Err(Interrupted::Consumer(error)) => error,
-        };
-        Err(error.context(report.name()))
+        read_into(report.source(), &self.context, options, consumer).with_context(|| report.name())
     }
 
     /// Calls `print` while the progress bar is out of its way.
@@ -75,6 +73,26 @@ impl Reading {
     /// Takes the progress bar away.
     pub(crate) fn clear_bar(&self) {
         self.bar.clear();
+    }
+}
+
+/// Counts documents on their way.
+struct Counted<'a, C> {
+    bar: &'a ProgressBar,
+    consumer: &'a mut C,
+}
+
+impl<C: Consumer> Consumer for Counted<'_, C> {
+    type Error = C::Error;
+
+    fn requests(&mut self, requests: Vec<Request>) -> Result<(), Self::Error> {
+        self.bar.add_documents(requests.len());
+        self.consumer.requests(requests)
+    }
+
+    fn summary(&mut self, summary: Summary) -> Result<(), Self::Error> {
+        self.bar.add_documents(1);
+        self.consumer.summary(summary)
     }
 }
 

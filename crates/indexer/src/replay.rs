@@ -77,7 +77,7 @@ fn indices(path: &Path) -> Result<Vec<Arc<str>>> {
     Ok(indices)
 }
 
-fn send(mut sink: BulkSink, path: &Path, elsewhere: Option<&Arc<str>>) -> Result<Shipped> {
+fn send(sink: BulkSink, path: &Path, elsewhere: Option<&Arc<str>>) -> Result<Shipped> {
     for_each(path, |undelivered| {
         let own = Arc::from(&*undelivered.index);
         let index = elsewhere.unwrap_or(&own);

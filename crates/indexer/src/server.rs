@@ -3,12 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use guidellm_results_model::documents::{Request, Summary, Timestamp};
-use serde::Serialize;
-use uuid::Uuid;
+use anyhow::{Result, bail};
 
-use crate::bulk::{BulkOptions, BulkSink, Kind, Operation, Shipped};
+use crate::bulk::{BulkOptions, BulkSink, Shipped};
 use crate::cli::ServerArguments;
 use crate::cluster::{ClusterError, Connection, Credentials, Secret};
 use crate::tell;
@@ -17,6 +14,11 @@ use crate::tell;
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl ServerArguments {
+    /// Whether there is a server.
+    pub(crate) fn is_named(&self) -> bool {
+        matches!(self.connection(), Ok(Some(_)))
+    }
+
     /// How the server is reached; `None` without one.
     pub(crate) fn connection(&self) -> Result<Option<Connection>, ClusterError> {
         let server = self.es_server.as_deref().unwrap_or_default();
@@ -129,52 +131,6 @@ impl ServerArguments {
         }
         Ok(sink)
     }
-}
-
-/// A document with the member that a data stream asks for.
-#[derive(Serialize)]
-struct Stamped<'a, T> {
-    #[serde(rename = "@timestamp")]
-    timestamp: Timestamp,
-    #[serde(flatten)]
-    document: &'a T,
-}
-
-fn add<T: Serialize>(
-    sink: &mut BulkSink,
-    kind: Kind,
-    id: Uuid,
-    timestamp: Timestamp,
-    document: &T,
-) -> Result<()> {
-    let added = match sink.options().operation {
-        Operation::Index => sink.add(kind, id, document),
-        Operation::Create => {
-            let stamped = Stamped {
-                timestamp,
-                document,
-            };
-            sink.add(kind, id, &stamped)
-        }
-    };
-    added.context("cannot write a document")
-}
-
-/// Sends some of a report's requests.
-pub(crate) fn send_requests(sink: &mut BulkSink, requests: &[Request]) -> Result<()> {
-    requests
-        .iter()
-        .try_for_each(|it| add(sink, Kind::Request, it.document_id, it.timestamp, it))
-}
-
-/// Sends a benchmark's summary.
-pub(crate) fn send_summary(sink: &mut BulkSink, summary: &Summary) -> Result<()> {
-    let Summary {
-        document_id,
-        timestamp,
-        ..
-    } = *summary;
-    add(sink, Kind::Summary, document_id, timestamp, summary)
 }
 
 /// Tells what became of the documents.

@@ -34,6 +34,18 @@ pub trait Consumer {
     fn summary(&mut self, summary: Summary) -> Result<(), Self::Error>;
 }
 
+impl<C: Consumer + ?Sized> Consumer for Box<C> {
+    type Error = C::Error;
+
+    fn requests(&mut self, requests: Vec<Request>) -> Result<(), Self::Error> {
+        (**self).requests(requests)
+    }
+
+    fn summary(&mut self, summary: Summary) -> Result<(), Self::Error> {
+        (**self).summary(summary)
+    }
+}
+
 /// How to read.
 #[derive(Debug, Clone, Default)]
 pub struct ReadOptions {

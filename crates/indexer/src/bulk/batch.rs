@@ -83,6 +83,18 @@ impl Batch {
         Ok(())
     }
 
+    /// Adds all documents of another batch.
+    pub(super) fn append(&mut self, other: &Self) {
+        let start = self.text.len();
+        let moved = |range: &Range<usize>| start + range.start..start + range.end;
+        self.text.extend_from_slice(&other.text);
+        self.entries.extend(other.entries.iter().map(|entry| Entry {
+            lines: moved(&entry.lines),
+            document: moved(&entry.document),
+            ..entry.clone()
+        }));
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

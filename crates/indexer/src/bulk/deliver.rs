@@ -27,6 +27,8 @@ pub(super) struct Delivery {
     state: Mutex<State>,
     /// The server took nothing for too long, or refuses all: nothing more is sent.
     given_up: AtomicBool,
+    /// A worker is gone, and its batch with it.
+    bereft: AtomicBool,
     /// Told of each batch that is dealt with.
     delivered: Notify,
 }
@@ -64,6 +66,7 @@ impl Delivery {
             options,
             state: Mutex::new(state),
             given_up: AtomicBool::new(cluster.is_none()),
+            bereft: AtomicBool::new(false),
             delivered: Notify::new(),
             cluster,
         }
@@ -75,15 +78,22 @@ impl Delivery {
         state.shipped.clone()
     }
 
-    /// Waits until as many documents are with the server or in a file.
+    /// Waits until as many documents are with the server or in a file, or some never will be.
     pub(super) async fn settled(&self, documents: u64) {
         loop {
             let more = self.delivered.notified();
-            if self.shipped().count(Tally::total) >= documents {
+            let bereft = self.bereft.load(Ordering::Relaxed);
+            if bereft || self.shipped().count(Tally::total) >= documents {
                 return;
             }
             more.await;
         }
+    }
+
+    /// To be called when a worker panics.
+    pub(super) fn worker_died(&self) {
+        self.bereft.store(true, Ordering::Relaxed);
+        self.delivered.notify_waiters();
     }
 
     /// Sends a batch; returns once each document is with the server or in a file.

@@ -8,6 +8,7 @@ mod backoff;
 mod batch;
 mod deliver;
 mod judge;
+mod report;
 mod sink;
 mod undelivered;
 

@@ -1,19 +1,21 @@
-//! Where documents go in, one by one.
+//! Where documents go in.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Mutex;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::batch::Batch;
 use super::deliver::Delivery;
+use super::report::ReportOnItsWay;
 use super::{BulkOptions, Kind, Shipped, Tally};
 use crate::cluster::{Cluster, ClusterError, Connection};
 use crate::mappings;
+use crate::sink::{Sink, StagedReport};
 
 /// Sends documents to a cluster. Adding waits while enough batches are on their way, so that
 /// memory stays bounded however fast documents come.
@@ -22,10 +24,12 @@ pub struct BulkSink {
     delivery: Arc<Delivery>,
     cluster: Option<Cluster>,
     options: BulkOptions,
-    batch: Batch,
+    /// The batch that is being filled.
+    open: Mutex<Batch>,
     batches: Sender<Batch>,
     workers: JoinSet<()>,
-    added: u64,
+    /// Documents that left for a worker.
+    sent: AtomicU64,
 }
 
 impl BulkSink {
@@ -52,7 +56,7 @@ impl BulkSink {
     fn start(runtime: Runtime, cluster: Option<Cluster>, options: BulkOptions) -> Self {
         let delivery = Arc::new(Delivery::new(cluster.clone(), options.clone()));
         let (batches, waiting) = channel(1);
-        let waiting = Arc::new(Mutex::new(waiting));
+        let waiting = Arc::new(tokio::sync::Mutex::new(waiting));
         let mut workers = JoinSet::new();
         for _ in 0..options.in_flight.max(1) {
             let work = work(Arc::clone(&waiting), Arc::clone(&delivery));
@@ -63,10 +67,10 @@ impl BulkSink {
             delivery,
             cluster,
             options,
-            batch: Batch::default(),
+            open: Mutex::default(),
             batches,
             workers,
-            added: 0,
+            sent: AtomicU64::new(0),
         }
     }
 
@@ -114,13 +118,12 @@ impl BulkSink {
     ///
     /// If the document cannot be written as JSON.
     pub fn add(
-        &mut self,
+        &self,
         kind: Kind,
         id: Uuid,
         document: &(impl Serialize + ?Sized),
     ) -> serde_json::Result<()> {
-        let index = Arc::clone(self.options.index_of(kind));
-        self.add_to(&index, kind, id, document)
+        self.add_to(self.options.index_of(kind), kind, id, document)
     }
 
     /// The same into an index of its own.
@@ -129,36 +132,36 @@ impl BulkSink {
     ///
     /// If the document cannot be written as JSON.
     pub fn add_to(
-        &mut self,
+        &self,
         index: &Arc<str>,
         kind: Kind,
         id: Uuid,
         document: &(impl Serialize + ?Sized),
     ) -> serde_json::Result<()> {
-        let operation = self.options.operation;
-        self.batch.add(operation, index, kind, id, document)?;
-        self.added += 1;
-        if self.batch.is_full(&self.options) {
-            self.send();
-        }
+        let mut own = Batch::default();
+        own.add(self.options.operation, index, kind, id, document)?;
+        self.append(&own);
         Ok(())
     }
 
-    /// Waits until everything that was added is with the server or in a file; says how much is
-    /// not with the server, of all that was ever added.
-    pub fn flush(&mut self) -> u64 {
-        self.send();
-        let (delivery, added) = (&self.delivery, self.added);
-        self.runtime.block_on(delivery.settled(added));
-        let undelivered = |tally: &Tally| tally.rejected + tally.unsent + tally.lost;
-        delivery.shipped().count(undelivered)
+    /// Adds a batch to the one that is being filled.
+    pub(super) fn append(&self, more: &Batch) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.append(more);
+        if open.is_full(&self.options) {
+            let full = std::mem::take(&mut *open);
+            drop(open);
+            self.send(full);
+        }
     }
 
-    fn send(&mut self) {
-        let batch = std::mem::take(&mut self.batch);
+    /// Sends a batch as it is; waits while enough is on its way.
+    pub(super) fn send(&self, batch: Batch) {
         if batch.is_empty() {
             return;
         }
+        let documents = batch.entries.len() as u64;
+        self.sent.fetch_add(documents, Ordering::Relaxed);
         if let Err(unsent) = self.batches.blocking_send(batch) {
             // Every worker is gone, which only a defect of ours can bring about.
             let all: Vec<usize> = (0..unsent.0.entries.len()).collect();
@@ -167,16 +170,34 @@ impl BulkSink {
         }
     }
 
+    fn send_open(&self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let batch = std::mem::take(&mut *open);
+        drop(open);
+        self.send(batch);
+    }
+
+    /// Waits until everything that was added is with the server or in a file; says how much is
+    /// not with the server, of all that was ever added.
+    pub fn flush(&self) -> u64 {
+        self.send_open();
+        let sent = self.sent.load(Ordering::Relaxed);
+        self.runtime.block_on(self.delivery.settled(sent));
+        let shipped = self.delivery.shipped();
+        let undelivered = shipped.count(|tally| tally.rejected + tally.unsent + tally.lost);
+        undelivered + sent.saturating_sub(shipped.count(Tally::total))
+    }
+
     /// Waits until every document is with the server or in a file.
     #[must_use]
-    pub fn finish(mut self) -> Shipped {
-        self.send();
+    pub fn finish(self) -> Shipped {
+        self.send_open();
         let Self {
             runtime,
             delivery,
             batches,
             mut workers,
-            added,
+            sent,
             ..
         } = self;
         drop(batches);
@@ -186,8 +207,26 @@ impl BulkSink {
             .map(Delivery::finish)
             .unwrap_or_default();
         // A worker that died took its batch along.
-        shipped.requests.lost += added.saturating_sub(shipped.count(Tally::total));
+        shipped.requests.lost += sent
+            .into_inner()
+            .saturating_sub(shipped.count(Tally::total));
         shipped
+    }
+}
+
+impl Sink for BulkSink {
+    /// What is sent cannot be taken back: read a report to its end before the reading that sends
+    /// it, unless half of a broken one may be sent.
+    fn stage(&self) -> anyhow::Result<Box<dyn StagedReport + '_>> {
+        Ok(Box::new(ReportOnItsWay::new(self)))
+    }
+
+    fn settle(&self) -> u64 {
+        self.flush()
+    }
+
+    fn finish(self: Box<Self>) -> anyhow::Result<Option<Shipped>> {
+        Ok(Some((*self).finish()))
     }
 }
 
@@ -199,10 +238,22 @@ fn runtime() -> Result<Runtime, ClusterError> {
     runtime.map_err(|error| ClusterError::Configuration(format!("no threads: {error}")))
 }
 
-async fn work(waiting: Arc<Mutex<Receiver<Batch>>>, delivery: Arc<Delivery>) {
+async fn work(waiting: Arc<tokio::sync::Mutex<Receiver<Batch>>>, delivery: Arc<Delivery>) {
+    let _watch = Watch(&delivery);
     loop {
         let next = waiting.lock().await.recv().await;
         let Some(batch) = next else { return };
         delivery.deliver(&batch).await;
+    }
+}
+
+/// A worker that dies takes its batch along, for which nobody may wait.
+struct Watch<'a>(&'a Delivery);
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.worker_died();
+        }
     }
 }

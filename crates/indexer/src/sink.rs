@@ -1,0 +1,147 @@
+//! Where documents go, as one small trait: [`Store`](crate::Store), [`Output`](crate::Output) and
+//! [`BulkSink`](crate::bulk::BulkSink) are sinks, and so may be what a program brings along.
+
+use anyhow::Result;
+use guidellm_results_model::documents::{Request, Summary};
+use guidellm_results_model::{
+    Consumer, Interrupted, ReadOptions, ReadOutcome, RunContext, Source, read,
+};
+
+use crate::bulk::Shipped;
+
+/// Somewhere that documents go. Several reports may be on their way at once.
+pub trait Sink: Send + Sync {
+    /// Starts to take a report.
+    ///
+    /// # Errors
+    ///
+    /// If there is no room for it.
+    fn stage(&self) -> Result<Box<dyn StagedReport + '_>>;
+
+    /// Waits until everything that was committed has arrived; says how many documents did not,
+    /// since the sink was opened.
+    fn settle(&self) -> u64 {
+        0
+    }
+
+    /// Ends it, and says what became of the documents where that is not a matter of course.
+    ///
+    /// # Errors
+    ///
+    /// If something that was committed cannot be put in its place.
+    fn finish(self: Box<Self>) -> Result<Option<Shipped>> {
+        Ok(None)
+    }
+}
+
+/// A report on its way: it takes the documents of [`read`](guidellm_results_model::read), and is
+/// dropped if the report turns out to be broken. A sink that cannot take documents back says so.
+pub trait StagedReport: Consumer<Error = anyhow::Error> + Send {
+    /// Does all that can be done before it is known whether every sink has the report.
+    ///
+    /// # Errors
+    ///
+    /// If the documents cannot be kept.
+    fn prepare(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Makes the documents count. Reports are committed one after the other, in the order in which
+    /// they were named.
+    ///
+    /// # Errors
+    ///
+    /// If the documents cannot be put in their place.
+    fn commit(self: Box<Self>) -> Result<()>;
+}
+
+/// Reads a report into a sink, and commits it.
+///
+/// # Errors
+///
+/// If it cannot be read (the cause is a [`ReadError`](guidellm_results_model::ReadError)), or the
+/// sink fails.
+pub fn index_report(
+    source: Source,
+    context: &RunContext,
+    options: &ReadOptions,
+    sink: &dyn Sink,
+) -> Result<ReadOutcome> {
+    let mut staged = sink.stage()?;
+    let outcome = read_into(source, context, options, &mut staged)?;
+    staged.prepare()?;
+    staged.commit()?;
+    Ok(outcome)
+}
+
+/// [`read`], with one kind of error.
+pub(crate) fn read_into<C: Consumer<Error = anyhow::Error>>(
+    source: Source,
+    context: &RunContext,
+    options: &ReadOptions,
+    consumer: &mut C,
+) -> Result<ReadOutcome> {
+    read(source, context, options, consumer).map_err(|error| match error {
+        Interrupted::Read(error) => error.into(),
+        Interrupted::Consumer(error) => error,
+    })
+}
+
+/// The sinks of one command.
+pub(crate) struct Sinks(pub(crate) Vec<Box<dyn Sink>>);
+
+impl Sinks {
+    pub(crate) fn stage(&self) -> Result<StagedReports<'_>> {
+        let staged = self.0.iter().map(|sink| sink.stage());
+        staged.collect::<Result<_>>().map(StagedReports)
+    }
+
+    pub(crate) fn settle(&self) -> u64 {
+        self.0.iter().map(|sink| sink.settle()).sum()
+    }
+
+    /// What became of the documents, by the sink that can tell. All sinks are ended, also when one
+    /// fails.
+    pub(crate) fn finish(self) -> (Option<Shipped>, Vec<anyhow::Error>) {
+        let (mut shipped, mut failures) = (None, Vec::new());
+        for sink in self.0 {
+            match sink.finish() {
+                Ok(told) => shipped = told.or(shipped),
+                Err(error) => failures.push(error),
+            }
+        }
+        (shipped, failures)
+    }
+}
+
+/// A report on its way to every sink.
+pub(crate) struct StagedReports<'a>(Vec<Box<dyn StagedReport + 'a>>);
+
+impl StagedReports<'_> {
+    pub(crate) fn prepare(&mut self) -> Result<()> {
+        self.0.iter_mut().try_for_each(|staged| staged.prepare())
+    }
+
+    pub(crate) fn commit(self) -> Result<()> {
+        self.0.into_iter().try_for_each(StagedReport::commit)
+    }
+}
+
+impl Consumer for StagedReports<'_> {
+    type Error = anyhow::Error;
+
+    fn requests(&mut self, requests: Vec<Request>) -> Result<()> {
+        let Some((last, others)) = self.0.split_last_mut() else {
+            return Ok(());
+        };
+        for sink in others {
+            sink.requests(requests.clone())?;
+        }
+        last.requests(requests)
+    }
+
+    fn summary(&mut self, summary: Summary) -> Result<()> {
+        let mut sinks = self.0.iter_mut();
+        sinks.try_for_each(|sink| sink.summary(summary.clone()))
+    }
+}
