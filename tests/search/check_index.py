@@ -6,18 +6,23 @@ For each server: what is read back equals what the tool writes into a file; a se
 no count; the queries that dashboards make give what the documents say.
 """
 
+import json
 import math
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
-from server import ROOT, Server, expected, indexer
+import polars
+from server import ROOT, Server, expected, grown, indexer
 
 sys.path.insert(0, str(ROOT / "tests/independent"))
 from matching import Tally
 
 REPORTS = str(ROOT / "fixtures/reports")
 INDEX = "guidellm"
+#: Documents that `export` asks for at once.
+PAGE = 2000
 
 
 def index(server: Server, binary: str, *more: str):
@@ -190,13 +195,50 @@ def check_data_stream(server: Server, binary: str, wanted: dict) -> list[str]:
     return found
 
 
+def check_export(server: Server, binary: str, wanted: dict) -> list[str]:
+    """Everything back out of the server: the documents that went in, in files and in a store."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for index in (INDEX, "bulk-file"):
+            command = ("export", "--es-server", server.url, "--es-index", index, "--quiet")
+            code, text, told = indexer(binary, *command, "-o", "-", "--format", "ndjson")
+            there = [json.loads(line) for line in text.splitlines()]
+            if code or {it["document_id"]: it for it in there} != wanted or len(there) != len(wanted):
+                found.append(f"{index}: exit {code}, {len(there)} of {len(wanted)}: {told}")
+        stores = [str(Path(folder) / name) for name in ("indexed", "exported")]
+        indexer(binary, "index", REPORTS, "--store", stores[0], "--quiet")
+        command = ("export", "--es-server", server.url, "--es-index", INDEX, "--store", stores[1])
+        code, _, told = indexer(binary, *command)
+        for kind in ("summaries", "requests"):
+            tables = [polars.read_parquet(f"{store}/{kind}/**/*.parquet") for store in stores]
+            if code or not tables[0].sort("document_id").equals(tables[1].sort("document_id")):
+                found.append(f"{kind} in a store: exit {code}: {told}")
+        # Several pages, one benchmark of several, requests in an index of their own.
+        report = grown(folder, 140)
+        own = expected(binary, report, "-j", "grown", "-s", "2")
+        where = ("--es-server", server.url, "--es-index", "grown", "--es-requests-index", "grown-r")
+        indexer(binary, "index", report, *where, "-j", "grown", "-s", "2", "--quiet")
+        for more, count in (("-j", "grown"), len(own)), (("-j", "grown", "-s", "1"), 0):
+            command = ("export", *where, "-o", "-", "--format", "ndjson", *more)
+            code, text, told = indexer(binary, *command)
+            there = [json.loads(line) for line in text.splitlines()]
+            if len(there) != count or any(own[it["document_id"]] != it for it in there):
+                found.append(f"{more}: exit {code}, {len(there)} of {count}: {told}")
+            if code != (0 if count else 2):
+                found.append(f"{more}: exit {code}: {told}")
+        requests = Counter(it["benchmark_id"] for it in own.values())
+        if max(requests.values()) < 2 * PAGE:
+            found.append(f"too few requests for several pages: {requests}")
+    return found
+
+
 def main(binary: str, names: list[str]) -> int:
     """All checks in each server."""
     tally, wanted = Tally(), expected(binary, REPORTS)
     for name in names:
         with Server(name) as server:
             checks = [check_all_arrive, check_again, check_journal, check_queries, check_bulk_file]
-            checks.append(check_alias)
+            checks += [check_alias, check_export]
             if not name.startswith("elasticsearch-7"):  # Started so, it has none.
                 checks.append(check_data_stream)
             for check in checks:

@@ -17,29 +17,13 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from server import ROOT, Server, expected, indexer
+from server import REPORT, ROOT, Server, expected, grown, indexer
 
 sys.path.insert(0, str(ROOT / "tests/independent"))
 from matching import Tally
 
-REPORT = ROOT / "fixtures/reports/0.8.1/constant_multirate.json"
 INDEX = "guidellm"
 PASSWORD = "hunter2-secret"
-
-
-def grown(folder: str, times: int) -> str:
-    """A report with each successful record many times over, under ids of its own."""
-    report = json.loads(REPORT.read_text())
-    for benchmark in report["benchmarks"]:
-        own = benchmark["requests"]["successful"]
-        benchmark["requests"]["successful"] = [
-            {**record, "request_id": f"{record['request_id']}-{copy}"}
-            for copy in range(times)
-            for record in own
-        ]
-    path = Path(folder) / "grown.json"
-    path.write_text(json.dumps(report))
-    return str(path)
 
 
 def index(binary: str, folder: str, report: str, url: str, *more: str, **environment: str):

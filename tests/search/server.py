@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SEARCH = ROOT / "tests/servers/search"
+REPORT = ROOT / "fixtures/reports/0.8.1/constant_multirate.json"
 
 
 class Server:
@@ -106,3 +107,18 @@ def expected(binary: str, *reports: str) -> dict[str, dict]:
     _, text, _ = indexer(binary, "index", *reports, "-o", "-", "--format", "ndjson", "--quiet")
     documents = [json.loads(line) for line in text.splitlines()]
     return {document["document_id"]: document for document in documents}
+
+
+def grown(folder: str, times: int) -> str:
+    """A report with each successful record many times over, under ids of its own."""
+    report = json.loads(REPORT.read_text())
+    for benchmark in report["benchmarks"]:
+        own = benchmark["requests"]["successful"]
+        benchmark["requests"]["successful"] = [
+            {**record, "request_id": f"{record['request_id']}-{copy}"}
+            for copy in range(times)
+            for record in own
+        ]
+    path = Path(folder) / "grown.json"
+    path.write_text(json.dumps(report))
+    return str(path)

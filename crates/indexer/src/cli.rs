@@ -39,6 +39,13 @@ pub enum Command {
   guidellm-indexer replay guidellm-unsent.ndjson --es-server https://search:9200
   guidellm-indexer replay guidellm-rejected.ndjson --es-server \"$ES_SERVER\" --es-index other")]
     Replay(ReplayArguments),
+    /// Bring documents back from a server, into a store or a file
+    #[command(after_help = "Examples:
+  guidellm-indexer export --es-server https://search:9200 --es-index guidellm --uuid \"$UUID\"
+  guidellm-indexer export --es-index guidellm -j steady-chat-10 -s 2 -o - --format ndjson
+
+Documents are those of one moment, whatever is indexed meanwhile. kube-burner's are left out.")]
+    Export(ExportArguments),
     /// Print a table of what reports or a store hold
     #[command(after_help = "Examples:
   guidellm-indexer summary benchmarks.json
@@ -74,12 +81,9 @@ pub struct ReportArguments {
     pub quiet: bool,
 }
 
-/// Arguments of `index`.
+/// Where documents go, other than a server.
 #[derive(Debug, Args)]
-pub struct IndexArguments {
-    /// Which reports, and whose.
-    #[command(flatten)]
-    pub reports: ReportArguments,
+pub struct TargetArguments {
     /// Write the documents to a file; `-` for standard output
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -89,6 +93,20 @@ pub struct IndexArguments {
     /// Write the documents to a store of Parquet files [default: results, without any target]
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
+    /// Print the outcome as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `index`.
+#[derive(Debug, Args)]
+pub struct IndexArguments {
+    /// Which reports, and whose.
+    #[command(flatten)]
+    pub reports: ReportArguments,
+    /// Where the documents go.
+    #[command(flatten)]
+    pub targets: TargetArguments,
     /// Read everything, write and send nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -102,12 +120,9 @@ pub struct IndexArguments {
     /// Small reports read at once [default: as many as there are processors, up to 4]
     #[arg(long, value_name = "N")]
     pub parallel: Option<NonZero<usize>>,
-    /// Print the outcome as JSON on standard output
-    #[arg(long)]
-    pub json: bool,
     /// Send the documents to a server.
     #[command(flatten)]
-    pub server: ServerArguments,
+    pub sending: SendingArguments,
 }
 
 /// Arguments of `summary`.
@@ -124,23 +139,20 @@ pub struct SummaryArguments {
     pub json: bool,
 }
 
-/// Which server, and how documents are sent there.
+/// Which server.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "OpenSearch or Elasticsearch")]
 pub struct ServerArguments {
     /// Server, or its nodes with commas between them; empty or `none` for no server
     #[arg(long, value_name = "URL", env = "ES_SERVER", hide_env_values = true)]
     pub es_server: Option<String>,
-    /// Index or alias that the documents go to; `replay` takes it instead of each document's own
+    /// Index, alias or data stream of the documents; `replay` takes it instead of each document's
+    /// own
     #[arg(long, value_name = "NAME", env = "ES_INDEX")]
     pub es_index: Option<String>,
     /// Index of requests, if not the same
     #[arg(long, value_name = "NAME")]
     pub es_requests_index: Option<String>,
-    /// Where a document's id is there: `index` replaces, `create` leaves it. A data stream takes
-    /// `create` alone, and checks ids within its present backing index only
-    #[arg(long, value_name = "OPERATION", value_enum, default_value_t)]
-    pub op: Operation,
     /// User, with its password in the environment.
     #[arg(
         long,
@@ -158,6 +170,33 @@ pub struct ServerArguments {
     /// Trust any certificate
     #[arg(long, short = 'k')]
     pub insecure: bool,
+    /// How long to wait for an answer before the same is sent again
+    #[arg(long, value_name = "TIME", default_value = "1m")]
+    pub request_timeout: humantime::Duration,
+    /// How long the server may do nothing before it is given up
+    #[arg(long, value_name = "TIME", default_value = "5m")]
+    pub give_up_after: humantime::Duration,
+}
+
+/// Which server, and how documents are sent there.
+#[derive(Debug, Args)]
+pub struct SendingArguments {
+    /// Which server.
+    #[command(flatten)]
+    pub server: ServerArguments,
+    /// How documents are sent.
+    #[command(flatten)]
+    pub bulk: BulkArguments,
+}
+
+/// How documents are sent.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sending documents")]
+pub struct BulkArguments {
+    /// Where a document's id is there: `index` replaces, `create` leaves it. A data stream takes
+    /// `create` alone, and checks ids within its present backing index only
+    #[arg(long, value_name = "OPERATION", value_enum, default_value_t)]
+    pub op: Operation,
     /// Leave the index's mappings alone
     #[arg(long)]
     pub no_template: bool,
@@ -170,16 +209,10 @@ pub struct ServerArguments {
     /// Send batches as they are
     #[arg(long)]
     pub no_gzip: bool,
-    /// How long to wait for an answer before the same is sent again
-    #[arg(long, value_name = "TIME", default_value = "1m")]
-    pub request_timeout: humantime::Duration,
-    /// How long the server may take nothing before what is left goes to --unsent
-    #[arg(long, value_name = "TIME", default_value = "5m")]
-    pub give_up_after: humantime::Duration,
     /// File for documents that the server will never take
     #[arg(long, value_name = "FILE", default_value = "guidellm-rejected.ndjson")]
     pub rejected: PathBuf,
-    /// File for documents that it did not take in time
+    /// File for documents that it did not take before it was given up
     #[arg(long, value_name = "FILE", default_value = "guidellm-unsent.ndjson")]
     pub unsent: PathBuf,
 }
@@ -196,6 +229,29 @@ pub struct ReplayArguments {
     #[arg(long)]
     pub json: bool,
     /// Send the documents to a server.
+    #[command(flatten)]
+    pub sending: SendingArguments,
+}
+
+/// Arguments of `export`.
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// The run; by default every run of the index
+    #[arg(long)]
+    pub uuid: Option<String>,
+    /// The scenario; by default every one
+    #[arg(long, short)]
+    pub job_name: Option<String>,
+    /// Sample of the scenario; by default every one
+    #[arg(long, short)]
+    pub sample: Option<u32>,
+    /// Where they go.
+    #[command(flatten)]
+    pub targets: TargetArguments,
+    /// Say nothing but errors
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Where the documents are.
     #[command(flatten)]
     pub server: ServerArguments,
 }

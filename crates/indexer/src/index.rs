@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use guidellm_results_model::{Exit, ReadOutcome, Verification};
@@ -13,14 +12,9 @@ use crate::cli::IndexArguments;
 use crate::files::Named;
 use crate::in_order::in_order;
 use crate::journal::{self, Journal};
-use crate::output::Output;
 use crate::reading::Reading;
 use crate::sink::{Sink, Sinks, StagedReports};
-use crate::store::Store;
 use crate::{server, tell, verification};
-
-/// Where the store is if the user does not say.
-pub(crate) const DEFAULT_STORE: &str = "results";
 
 /// What came of it, for machines.
 #[derive(Debug, Default, Serialize)]
@@ -70,7 +64,7 @@ pub(crate) fn run(arguments: &IndexArguments) -> Result<Exit> {
     }
     let reading = Reading::new(&arguments.reports, &reports);
     let threads = arguments.parallel.unwrap_or_else(processors).get();
-    let sent = arguments.server.is_named() && !arguments.dry_run;
+    let sent = arguments.sending.server.is_named() && !arguments.dry_run;
     in_order(
         &reports,
         threads,
@@ -106,10 +100,8 @@ fn check(arguments: &IndexArguments) -> Result<()> {
     if !arguments.reports.names_reports() {
         bail!("no report is named; give files, folders, globs or `-` (see --help)");
     }
-    if arguments.json && arguments.output.as_deref() == Some(Path::new("-")) {
-        bail!("--json and `--output -` both want standard output; leave one of them out");
-    }
-    if arguments.journal.is_some() && arguments.output.is_some() {
+    arguments.targets.check()?;
+    if arguments.journal.is_some() && arguments.targets.output.is_some() {
         bail!("with --journal, the file of --output would lack the reports that are done");
     }
     Ok(())
@@ -126,17 +118,10 @@ fn open_sinks(arguments: &IndexArguments) -> Result<Sinks> {
     if arguments.dry_run {
         return Ok(Sinks(sinks));
     }
-    if let Some(server) = arguments.server.open(&[])? {
+    if let Some(server) = arguments.sending.open(&[])? {
         sinks.push(Box::new(server));
     }
-    if let Some(path) = &arguments.output {
-        sinks.push(Box::new(Output::create(path, arguments.format)?));
-    }
-    let default = sinks.is_empty().then(|| PathBuf::from(DEFAULT_STORE));
-    if let Some(root) = arguments.store.clone().or(default) {
-        sinks.push(Box::new(Store::open(root)?));
-    }
-    Ok(Sinks(sinks))
+    arguments.targets.open(sinks)
 }
 
 /// A report that was read to its end.
@@ -205,7 +190,7 @@ impl Outcome {
     }
 
     fn tell(&self, arguments: &IndexArguments) -> Result<()> {
-        if arguments.json {
+        if arguments.targets.json {
             let mut stdout = std::io::stdout().lock();
             serde_json::to_writer(&mut stdout, self)?;
             writeln!(stdout)?;

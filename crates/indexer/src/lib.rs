@@ -4,9 +4,11 @@
 //! Reading is [`guidellm_results_model`]'s; this crate knows where documents go. It knows nothing
 //! of Kubernetes.
 
+mod backoff;
 pub mod bulk;
 pub mod cli;
 pub mod cluster;
+mod export;
 mod files;
 mod in_order;
 mod index;
@@ -22,6 +24,7 @@ mod sink;
 mod store;
 mod summary;
 mod table;
+mod targets;
 mod unfinished;
 mod verification;
 
@@ -40,6 +43,7 @@ pub fn run(cli: Cli) -> Exit {
     let ended = unfinished::remove_on_signals().and_then(|()| match cli.command {
         Command::Index(arguments) => index::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Summary(arguments) => summary::run(&arguments),
     });
     ended.unwrap_or_else(|error| {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::cluster::{Call, Cluster, ClusterError, Product};
+use crate::cluster::{Call, Cluster, ClusterError, Method, Product, encoded};
 
 /// The template, as OpenSearch takes it.
 pub const TEMPLATE: &str = include_str!("../../../schemas/index-templates/guidellm.json");
@@ -97,7 +97,7 @@ async fn install(cluster: &Cluster, index: &str, fields: &Fields) -> Result<(), 
     }
     let what = "install the index template (or use --no-template)";
     cluster
-        .expect(Call::put_json(name, &template), what)
+        .expect(Call::json(Method::Put, name, &template), what)
         .await?;
     Ok(())
 }
@@ -131,7 +131,7 @@ async fn complete(
     }
     if !missing.is_empty() {
         let body = json!({ "properties": missing });
-        let call = Call::put_json(format!("{}/_mapping", encoded(index)), &body);
+        let call = Call::json(Method::Put, format!("{}/_mapping", encoded(index)), &body);
         cluster
             .expect(call, &format!("add fields to {index}"))
             .await?;
@@ -169,10 +169,6 @@ fn fits(name: &str, wanted: &str, found: &str) -> bool {
 }
 
 /// A name as a part of a path.
-fn encoded(name: &str) -> String {
-    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

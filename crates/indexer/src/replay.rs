@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Result<Exit> {
     let taken = taken_name(file);
     let present = if taken.exists() { &taken } else { file };
     let indices = indices(present).with_context(place)?;
-    let Some(sink) = arguments.server.open(&indices)? else {
+    let Some(sink) = arguments.sending.open(&indices)? else {
         bail!("replay needs --es-server URL (or ES_SERVER)");
     };
     if sink.cluster().is_none() {
@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Result<Exit> {
     if present == file {
         fs::rename(file, &taken).with_context(place)?;
     }
-    let elsewhere = arguments.server.es_index.as_deref().map(Into::into);
+    let elsewhere = arguments.sending.server.es_index.as_deref().map(Into::into);
     let shipped = send(sink, &taken, elsewhere.as_ref()).with_context(place)?;
     // Whatever was not delivered now is in the files of the unsent and the rejected.
     if shipped.count(|it| it.lost) == 0 {

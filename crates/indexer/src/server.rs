@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::bulk::{BulkOptions, BulkSink, Shipped};
-use crate::cli::ServerArguments;
+use crate::cli::{SendingArguments, ServerArguments};
 use crate::cluster::{ClusterError, Connection, Credentials, Secret};
 use crate::tell;
 
@@ -58,55 +58,26 @@ impl ServerArguments {
         }
     }
 
-    /// How documents are sent; `index` is where they go if the user does not say.
-    pub(crate) fn options(&self, index: Option<&str>) -> Result<BulkOptions> {
-        let Some(index) = self
-            .es_index
-            .as_deref()
-            .or(index)
-            .filter(|it| !it.is_empty())
-        else {
-            bail!("--es-server needs --es-index NAME (or ES_INDEX)");
-        };
-        Ok(BulkOptions {
-            request_index: self.es_requests_index.as_deref().map(Into::into),
-            operation: self.op,
-            batch_documents: self.batch_documents.get(),
-            in_flight: self.in_flight.get(),
-            gzip: !self.no_gzip,
-            give_up_after: self.give_up_after.into(),
-            rejected: self.rejected.clone(),
-            unsent: self.unsent.clone(),
-            ..BulkOptions::new(index)
-        })
-    }
-
-    /// Opens the sink, if there is a server; waits for a server that is away.
-    /// Documents go to the indices that are known, unless the user names another.
-    pub(crate) fn open(&self, known: &[Arc<str>]) -> Result<Option<BulkSink>> {
-        let Some(connection) = self.connection()? else {
-            return Ok(None);
-        };
+    /// Tries to reach the server until it is there, or was away for too long, which is told.
+    pub(crate) fn wait<T>(
+        &self,
+        reach: impl Fn() -> Result<T, ClusterError>,
+    ) -> Result<Option<T>, ClusterError> {
         if self.insecure {
             tell(
                 "warning: --insecure: anybody between here and the server can read and change all",
             );
         }
-        let known = known.iter().filter(|_| self.es_index.is_none());
-        let known: Vec<Arc<str>> = known.cloned().collect();
-        let index = known.first().map(|index| &**index);
-        let options = self.options(self.es_index.as_deref().or(index))?;
-        let until = Instant::now() + options.give_up_after;
+        let until = Instant::now() + *self.give_up_after;
         let mut told = false;
         loop {
-            let error = match self.reach(&connection, &options, &known) {
-                Ok(sink) => return Ok(Some(sink)),
+            let error = match reach() {
                 Err(error) if error.is_retryable() => error,
-                Err(error) => return Err(error.into()),
+                reached => return reached.map(Some),
             };
             if Instant::now() + PAUSE > until {
                 tell(&format!("error: {error}"));
-                return Ok(Some(BulkSink::unreached(options)?));
+                return Ok(None);
             }
             if !told {
                 let patience = self.give_up_after;
@@ -115,6 +86,46 @@ impl ServerArguments {
             }
             std::thread::sleep(PAUSE);
         }
+    }
+}
+
+impl SendingArguments {
+    /// How documents are sent; `index` is where they go if the user does not say.
+    fn options(&self, index: Option<&str>) -> Result<BulkOptions> {
+        let Self { server, bulk } = self;
+        let index = server.es_index.as_deref().or(index);
+        let Some(index) = index.filter(|it| !it.is_empty()) else {
+            bail!("--es-server needs --es-index NAME (or ES_INDEX)");
+        };
+        Ok(BulkOptions {
+            request_index: server.es_requests_index.as_deref().map(Into::into),
+            operation: bulk.op,
+            batch_documents: bulk.batch_documents.get(),
+            in_flight: bulk.in_flight.get(),
+            gzip: !bulk.no_gzip,
+            give_up_after: server.give_up_after.into(),
+            rejected: bulk.rejected.clone(),
+            unsent: bulk.unsent.clone(),
+            ..BulkOptions::new(index)
+        })
+    }
+
+    /// Opens the sink, if there is a server; waits for a server that is away.
+    /// Documents go to the indices that are known, unless the user names another.
+    pub(crate) fn open(&self, known: &[Arc<str>]) -> Result<Option<BulkSink>> {
+        let Some(connection) = self.server.connection()? else {
+            return Ok(None);
+        };
+        let known = known.iter().filter(|_| self.server.es_index.is_none());
+        let known: Vec<Arc<str>> = known.cloned().collect();
+        let options = self.options(known.first().map(|index| &**index))?;
+        let reached = self
+            .server
+            .wait(|| self.reach(&connection, &options, &known))?;
+        Ok(Some(match reached {
+            Some(sink) => sink,
+            None => BulkSink::unreached(options)?,
+        }))
     }
 
     fn reach(
@@ -125,7 +136,7 @@ impl ServerArguments {
     ) -> Result<BulkSink, ClusterError> {
         let sink = BulkSink::open(connection, options.clone())?;
         match known {
-            _ if self.no_template => {}
+            _ if self.bulk.no_template => {}
             [] => sink.prepare_index()?,
             known => sink.prepare(known)?,
         }

@@ -14,9 +14,9 @@ use polars_io::SerReader;
 use polars_io::parquet::read::ParquetReader;
 
 use crate::cli::SummaryArguments;
-use crate::index::DEFAULT_STORE;
 use crate::reading::Reading;
 use crate::store::Store;
+use crate::targets::DEFAULT_STORE;
 use crate::{table, tell, verification};
 
 /// Keeps summaries only.

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::backoff::Backoff;
 use super::batch::{Batch, Entry};
 use super::judge::{Verdict, judge};
 use super::undelivered::{Undelivered, UndeliveredFile};
 use super::{BulkOptions, Kind, Shipped, Tally};
+use crate::backoff::Backoff;
 use crate::cluster::{Answer, Call, Cluster, Method, Unreachable, is_passing, reason};
 
 /// Only what is judged comes back.

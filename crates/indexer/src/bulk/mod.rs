@@ -4,7 +4,6 @@
 //! with what a server did not take until it does or a deadline passes. Each document ends in
 //! exactly one count of a [`Tally`]: the server has it, or a file has it.
 
-mod backoff;
 mod batch;
 mod deliver;
 mod judge;

@@ -131,6 +131,7 @@ macro_rules! client {
                         Method::Get => Verb::Get,
                         Method::Post => Verb::Post,
                         Method::Put => Verb::Put,
+                        Method::Delete => Verb::Delete,
                     };
                     let mut sent = HeaderMap::new();
                     let plain = HeaderValue::from_static("application/json");

@@ -48,6 +48,12 @@ pub enum ClusterError {
         /// The server's reason.
         reason: String,
     },
+    /// A search gave less than it should have.
+    #[error("the server did not give all documents: {reason}; run it again")]
+    Incomplete {
+        /// What is missing.
+        reason: String,
+    },
     /// The index is there, with a field that cannot hold ours.
     #[error(
         "index {index}: field `{field}` is mapped as `{found}`, which cannot hold `{wanted}`; \
@@ -76,6 +82,7 @@ impl ClusterError {
             | Self::Untrusted { .. }
             | Self::Unauthorized { .. }
             | Self::WrongProduct { .. }
+            | Self::Incomplete { .. }
             | Self::Mapping { .. } => false,
         }
     }

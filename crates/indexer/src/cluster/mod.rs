@@ -9,12 +9,14 @@ mod connection;
 mod error;
 mod nodes;
 mod product;
+mod search;
 
 pub use connection::{Connection, Credentials, Secret};
 pub use error::ClusterError;
 pub use nodes::Cluster;
 pub(crate) use nodes::reason;
 pub use product::Product;
+pub(crate) use search::Search;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -28,6 +30,7 @@ pub(crate) enum Method {
     Get,
     Post,
     Put,
+    Delete,
 }
 
 /// What is sent.
@@ -57,9 +60,9 @@ impl Call {
         }
     }
 
-    pub(crate) fn put_json(path: impl Into<String>, body: &serde_json::Value) -> Self {
+    pub(crate) fn json(method: Method, path: impl Into<String>, body: &serde_json::Value) -> Self {
         Self {
-            method: Method::Put,
+            method,
             path: path.into(),
             body: Some(Body {
                 bytes: body.to_string().into(),
@@ -68,6 +71,19 @@ impl Call {
             }),
         }
     }
+
+    pub(crate) fn post(path: impl Into<String>) -> Self {
+        Self {
+            method: Method::Post,
+            path: path.into(),
+            body: None,
+        }
+    }
+}
+
+/// A name as a part of a path.
+pub(crate) fn encoded(name: &str) -> String {
+    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 /// What came back, whatever its status.

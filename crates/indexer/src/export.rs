@@ -1,0 +1,185 @@
+//! `guidellm-indexer export`: documents out of a cluster, into the same sinks as those of reports.
+
+use std::io::Write;
+
+use anyhow::{Context, Result, bail};
+use guidellm_results_model::documents::{Request, Summary};
+use guidellm_results_model::{Consumer, Exit};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::cli::ExportArguments;
+use crate::cluster::{Cluster, ClusterError, Search};
+use crate::sink::Sinks;
+use crate::tell;
+
+/// What came of it, for machines.
+#[derive(Debug, Default, Serialize)]
+struct Outcome {
+    summaries: u64,
+    requests: u64,
+}
+
+pub(crate) fn run(arguments: &ExportArguments) -> Result<Exit> {
+    let server = &arguments.server;
+    let Some(connection) = server.connection()? else {
+        bail!("export needs --es-server URL (or ES_SERVER)");
+    };
+    let indices = indices(arguments)?;
+    arguments.targets.check()?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let reached = server.wait(|| runtime.block_on(Cluster::connect(&connection)))?;
+    let Some(cluster) = reached else {
+        return Ok(Exit::DeadlinePassed);
+    };
+    let sinks = arguments.targets.open(Vec::new())?;
+    let exported = export(arguments, &runtime, &cluster, &indices, &sinks);
+    let outcome = match exported {
+        Ok(outcome) => outcome,
+        Err(error) => return Ok(failed(&error)),
+    };
+    if let (_, failures) = sinks.finish()
+        && let Some(error) = failures.into_iter().next()
+    {
+        return Err(error);
+    }
+    if outcome.summaries == 0 {
+        bail!("{}: no benchmark of ours fits", indices.join(", "));
+    }
+    if arguments.targets.json {
+        let mut stdout = std::io::stdout().lock();
+        serde_json::to_writer(&mut stdout, &outcome)?;
+        writeln!(stdout)?;
+    } else if !arguments.quiet {
+        let Outcome {
+            summaries,
+            requests,
+        } = outcome;
+        tell(&format!(
+            "documents: {summaries} of benchmarks, {requests} of requests"
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+/// A server that went away is no wrong usage.
+fn failed(error: &anyhow::Error) -> Exit {
+    tell(&format!("error: {error:#}"));
+    match error.downcast_ref::<ClusterError>() {
+        Some(error) if error.is_retryable() => Exit::DeadlinePassed,
+        _ => Exit::SomeFailed,
+    }
+}
+
+fn indices(arguments: &ExportArguments) -> Result<Vec<&str>> {
+    let server = &arguments.server;
+    let Some(index) = server.es_index.as_deref().filter(|index| !index.is_empty()) else {
+        bail!("--es-server needs --es-index NAME (or ES_INDEX)");
+    };
+    let mut indices = vec![index];
+    indices.extend(server.es_requests_index.as_deref());
+    Ok(indices)
+}
+
+fn export(
+    arguments: &ExportArguments,
+    runtime: &Runtime,
+    cluster: &Cluster,
+    indices: &[&str],
+    sinks: &Sinks,
+) -> Result<Outcome> {
+    let patience = *arguments.server.give_up_after;
+    runtime.block_on(async {
+        let mut search = Search::open(cluster, indices, patience).await?;
+        let exported = export_from(&mut search, arguments, sinks).await;
+        search.close().await;
+        exported
+    })
+}
+
+async fn export_from(
+    search: &mut Search<'_>,
+    arguments: &ExportArguments,
+    sinks: &Sinks,
+) -> Result<Outcome> {
+    let mut summaries: Vec<Summary> = Vec::new();
+    search
+        .for_each(&wanted(arguments), |page| {
+            summaries.extend(parsed::<Summary>(page)?);
+            anyhow::Ok(())
+        })
+        .await?;
+    // As in the reports that they came from.
+    summaries.sort_by_key(|summary| summary.timestamp);
+    let mut outcome = Outcome::default();
+    for summary in summaries {
+        outcome.requests += export_benchmark(search, summary, sinks).await?;
+        outcome.summaries += 1;
+    }
+    Ok(outcome)
+}
+
+/// Brings one benchmark back whole; returns how many requests it has.
+async fn export_benchmark(search: &mut Search<'_>, summary: Summary, sinks: &Sinks) -> Result<u64> {
+    let mut staged = sinks.stage()?;
+    let requests = search
+        .for_each(&requests_of(&summary), |page| {
+            staged.requests(parsed::<Request>(page)?)
+        })
+        .await?;
+    staged.summary(summary)?;
+    staged.prepare()?;
+    staged.commit()?;
+    Ok(requests)
+}
+
+fn parsed<T: DeserializeOwned>(page: &[&RawValue]) -> Result<Vec<T>> {
+    let parsed = page.iter().map(|document| {
+        let parsed = serde_json::from_str(document.get());
+        parsed.with_context(|| {
+            let id: Option<Value> = serde_json::from_str(document.get()).ok();
+            let id = id
+                .and_then(|it| it.get("document_id").cloned())
+                .unwrap_or_default();
+            format!("document {id} is none of this release's; index its report again")
+        })
+    });
+    parsed.collect()
+}
+
+fn term(field: &str, value: impl Into<Value>) -> Value {
+    json!({ "term": { (field): value.into() } })
+}
+
+/// The query for summaries.
+fn wanted(arguments: &ExportArguments) -> Value {
+    let keyword = |field: &str, value: &String| term(&format!("{field}.keyword"), value.as_str());
+    let filters = [
+        Some(term("metricName.keyword", "guidellmSummary")),
+        arguments.uuid.as_ref().map(|uuid| keyword("uuid", uuid)),
+        arguments
+            .job_name
+            .as_ref()
+            .map(|name| keyword("job_name", name)),
+        arguments.sample.map(|sample| term("sample", sample)),
+    ];
+    json!({ "bool": { "filter": filters.into_iter().flatten().collect::<Vec<_>>() } })
+}
+
+/// The query for a benchmark's requests.
+fn requests_of(summary: &Summary) -> Value {
+    let origin = &summary.origin;
+    let keyword = |field: &str, value: &str| term(&format!("{field}.keyword"), value);
+    let mut filters = vec![
+        term("metricName.keyword", "guidellmRequest"),
+        keyword("uuid", &origin.uuid),
+        keyword("job_name", &origin.job_name),
+        keyword("benchmark_id", &origin.benchmark_id),
+        term("sample", origin.sample),
+    ];
+    filters.extend(origin.run_id.as_ref().map(|id| keyword("run_id", id)));
+    json!({ "bool": { "filter": filters } })
+}

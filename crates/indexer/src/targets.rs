@@ -1,0 +1,36 @@
+//! From what the user says of files and stores to sinks for documents.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+use crate::cli::TargetArguments;
+use crate::output::Output;
+use crate::sink::{Sink, Sinks};
+use crate::store::Store;
+
+/// Where the store is if the user does not say.
+pub(crate) const DEFAULT_STORE: &str = "results";
+
+impl TargetArguments {
+    /// Whether the user's wishes go together.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.json && self.output.as_deref() == Some(Path::new("-")) {
+            bail!("--json and `--output -` both want standard output; leave one of them out");
+        }
+        Ok(())
+    }
+
+    /// Opens the sinks, beside others; the default store if there is no other.
+    pub(crate) fn open(&self, others: Vec<Box<dyn Sink>>) -> Result<Sinks> {
+        let mut sinks = others;
+        if let Some(path) = &self.output {
+            sinks.push(Box::new(Output::create(path, self.format)?));
+        }
+        let default = sinks.is_empty().then(|| PathBuf::from(DEFAULT_STORE));
+        if let Some(root) = self.store.clone().or(default) {
+            sinks.push(Box::new(Store::open(root)?));
+        }
+        Ok(Sinks(sinks))
+    }
+}
