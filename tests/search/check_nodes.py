@@ -1,0 +1,98 @@
+"""Ways to a server: several nodes of which some are gone, and a proxy between.
+
+    python check_nodes.py BINARY SERVER
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from proxy import Proxy
+from server import REPORT, ROOT, Server, expected, grown, indexer
+
+sys.path.insert(0, str(ROOT / "tests/independent"))
+from matching import Tally
+
+#: Nobody listens there.
+GONE = "http://127.0.0.1:1"
+
+
+def check_gone_node(server: Server, binary: str, folder: str) -> list[str]:
+    """Nodes that are not there, wherever they stand in the list."""
+    wanted, found = expected(binary, str(REPORT)), []
+    for number, nodes in enumerate(([GONE, server.url], [server.url, GONE], [GONE, GONE])):
+        index = f"gone-{number}"
+        command = ("index", str(REPORT), "--es-server", ",".join(nodes), "--es-index", index)
+        more = ("--quiet", "--give-up-after", "1s")
+        code, _, told = indexer(binary, *command, *more, folder=folder)
+        arrives = server.url in nodes
+        if code != (0 if arrives else 4) or server.count(index) != arrives * len(wanted):
+            found.append(f"{nodes}: exit {code}, {server.count(index)} documents: {told}")
+    return found
+
+
+def check_dying_node(server: Server, binary: str, folder: str) -> list[str]:
+    """One of two nodes dies in the middle; one comes back busy for a while."""
+    report = grown(folder, 50)
+    wanted, found = expected(binary, report), []
+    dying, calls = [], []
+
+    def die(number: int, *_: object):
+        if number == 3:
+            dying[0].server.socket.close()
+            raise ConnectionAbortedError
+        if number > 3:
+            raise ConnectionAbortedError
+
+    def busy(number: int, *_: object):
+        calls.append(number)
+        return (503, {"error": "busy"}) if number in (2, 3) else None
+
+    with Proxy(server.call, die) as first, Proxy(server.call, busy) as second:
+        dying.append(first)
+        nodes = f"{first.url},{second.url}"
+        command = ("index", report, "--es-server", nodes, "--es-index", "dying", "--json")
+        code, outcome, told = indexer(
+            binary, *command, "--batch-documents", "100", folder=folder
+        )  # fmt: skip
+    if code or first.bulks < 3 or len(calls) < 5:
+        found.append(f"exit {code}, {first.bulks} and {len(calls)} calls: {told} {outcome}")
+    if server.documents("dying") != wanted:
+        found.append(f"{server.count('dying')} documents of {len(wanted)}")
+    return found
+
+
+def check_proxy(server: Server, binary: str, folder: str) -> list[str]:
+    """A proxy by the usual variables, for a server whose name only the proxy knows."""
+    wanted, found = expected(binary, str(REPORT)), []
+    url = "http://search.invalid:9200"
+    command = ("index", str(REPORT), "--es-server", url, "--es-index", "proxied", "--quiet")
+    more = ("--give-up-after", "1s")
+    with Proxy(server.call, lambda *_: None) as proxy:
+        for variables, code in (
+            ({"NO_PROXY": "search.invalid"}, 4),
+            ({}, 0),
+        ):
+            own = {"HTTP_PROXY": proxy.url, "http_proxy": proxy.url, **variables}
+            ended, _, told = indexer(binary, *command, *more, folder=folder, **own)
+            if ended != code or (proxy.hosts != {"search.invalid:9200"}) != bool(code):
+                found.append(f"{variables}: exit {ended}, {proxy.hosts}: {told}")
+    if server.documents("proxied") != wanted:
+        found.append(f"{server.count('proxied')} documents of {len(wanted)}")
+    return found
+
+
+def main(binary: str, name: str) -> int:
+    """All checks on one server."""
+    tally = Tally()
+    with Server(name) as server:
+        for check in (check_gone_node, check_dying_node, check_proxy):
+            with tempfile.TemporaryDirectory() as folder:
+                tally.add(f"{name}: {check.__name__}", check(server, binary, folder))
+    return tally.finish()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    sys.exit(main(str(Path(sys.argv[1]).resolve()), sys.argv[2]))
