@@ -7,9 +7,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Proxy:
-    """Passes calls on to `upstream`, but for bulk requests that `change` answers itself."""
+    """Passes calls on to `upstream`, but for bulk requests that `change` answers itself.
 
-    def __init__(self, upstream, change) -> None:
+    `witness` sees each call as it comes: the handler, and the body as it was sent."""
+
+    def __init__(self, upstream, change, witness=lambda *_: None) -> None:
         proxy = self
         self.bulks = 0
         #: Whom its clients wanted to reach through it.
@@ -24,6 +26,7 @@ class Proxy:
             def handle_call(self) -> None:
                 length = int(self.headers.get("Content-Length", 0))
                 body = self.rfile.read(length)
+                witness(self, body)
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
                 if "_bulk" in self.path:

@@ -47,6 +47,7 @@ pub enum Command {
 Documents are those of one moment, whatever is indexed meanwhile. kube-burner's are left out.")]
     Export(ExportArguments),
     /// Print a table of what reports or a store hold
+    #[cfg(feature = "store")]
     #[command(after_help = "Examples:
   guidellm-indexer summary benchmarks.json
   guidellm-indexer summary --store results --json")]
@@ -91,6 +92,7 @@ pub struct TargetArguments {
     #[arg(long, value_enum, default_value_t = Format::Json)]
     pub format: Format,
     /// Write the documents to a store of Parquet files [default: results, without any target]
+    #[cfg(feature = "store")]
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
     /// Print the outcome as JSON on standard output
@@ -126,6 +128,7 @@ pub struct IndexArguments {
 }
 
 /// Arguments of `summary`.
+#[cfg(feature = "store")]
 #[derive(Debug, Args)]
 pub struct SummaryArguments {
     /// Which reports, and whose.
@@ -167,6 +170,9 @@ pub struct ServerArguments {
     /// Client certificate and its key, in one file
     #[arg(long, value_name = "PEM")]
     pub cert: Option<PathBuf>,
+    /// Sign requests with AWS credentials, found as AWS tools find them (Amazon OpenSearch)
+    #[arg(long)]
+    pub aws_sigv4: bool,
     /// Trust any certificate
     #[arg(long, short = 'k')]
     pub insecure: bool,

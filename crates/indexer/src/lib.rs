@@ -21,8 +21,11 @@ mod replay;
 mod server;
 mod shard;
 mod sink;
+#[cfg(feature = "store")]
 mod store;
+#[cfg(feature = "store")]
 mod summary;
+#[cfg(feature = "store")]
 mod table;
 mod targets;
 mod unfinished;
@@ -31,6 +34,7 @@ mod verification;
 pub use output::{Format, Output};
 pub use shard::Shard;
 pub use sink::{Sink, StagedReport, index_report};
+#[cfg(feature = "store")]
 pub use store::Store;
 
 use guidellm_results_model::Exit;
@@ -44,6 +48,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Index(arguments) => index::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        #[cfg(feature = "store")]
         Command::Summary(arguments) => summary::run(&arguments),
     });
     ended.unwrap_or_else(|error| {

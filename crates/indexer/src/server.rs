@@ -49,10 +49,14 @@ impl ServerArguments {
         let key = set("ES_API_KEY").map(|key| Credentials::ApiKey(Secret::new(key)));
         let token = set("ES_BEARER_TOKEN").map(|token| Credentials::Bearer(Secret::new(token)));
         let certificate = self.cert.clone().map(Credentials::Certificate);
-        let mut given = [basic, key, token, certificate].into_iter().flatten();
+        let signed = self.aws_sigv4.then_some(Credentials::AwsSigV4);
+        let mut given = [basic, key, token, certificate, signed]
+            .into_iter()
+            .flatten();
         match (given.next(), given.next()) {
             (Some(_), Some(_)) => Err(ClusterError::Configuration(
-                "give one of --es-username, --cert, ES_API_KEY and ES_BEARER_TOKEN".to_owned(),
+                "give one of --es-username, --cert, --aws-sigv4, ES_API_KEY and ES_BEARER_TOKEN"
+                    .to_owned(),
             )),
             (only, _) => Ok(only),
         }

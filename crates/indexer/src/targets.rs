@@ -1,15 +1,19 @@
 //! From what the user says of files and stores to sinks for documents.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(feature = "store")]
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
 use crate::cli::TargetArguments;
 use crate::output::Output;
 use crate::sink::{Sink, Sinks};
+#[cfg(feature = "store")]
 use crate::store::Store;
 
 /// Where the store is if the user does not say.
+#[cfg(feature = "store")]
 pub(crate) const DEFAULT_STORE: &str = "results";
 
 impl TargetArguments {
@@ -21,15 +25,21 @@ impl TargetArguments {
         Ok(())
     }
 
-    /// Opens the sinks, beside others; the default store if there is no other.
+    /// Opens the sinks, beside others; the default store if there is no other, and this build has it.
     pub(crate) fn open(&self, others: Vec<Box<dyn Sink>>) -> Result<Sinks> {
         let mut sinks = others;
         if let Some(path) = &self.output {
             sinks.push(Box::new(Output::create(path, self.format)?));
         }
-        let default = sinks.is_empty().then(|| PathBuf::from(DEFAULT_STORE));
-        if let Some(root) = self.store.clone().or(default) {
-            sinks.push(Box::new(Store::open(root)?));
+        #[cfg(feature = "store")]
+        {
+            let default = sinks.is_empty().then(|| PathBuf::from(DEFAULT_STORE));
+            if let Some(root) = self.store.clone().or(default) {
+                sinks.push(Box::new(Store::open(root)?));
+            }
+        }
+        if sinks.is_empty() {
+            bail!("where to? name a file with --output, or a server with --es-server");
         }
         Ok(Sinks(sinks))
     }

@@ -15,9 +15,10 @@ use super::{BulkOptions, Kind, Shipped, Tally};
 use crate::backoff::Backoff;
 use crate::cluster::{Answer, Call, Cluster, Method, Unreachable, is_passing, reason};
 
-/// Only what is judged comes back.
-const ANSWER: &str = "_bulk?filter_path=items.*.status,items.*.result,items.*.error.type,\
-                      items.*.error.reason";
+/// Only what is judged comes back: `items.*.status`, `.result`, `.error.type`, `.error.reason`.
+/// Encoded, since a signature is of the encoded form.
+const ANSWER: &str = "_bulk?filter_path=items.%2A.status%2Citems.%2A.result%2C\
+                      items.%2A.error.type%2Citems.%2A.error.reason";
 
 /// What all batches share.
 pub(super) struct Delivery {

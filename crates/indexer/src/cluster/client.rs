@@ -7,7 +7,10 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use super::{Credentials, Secret, Unreachable};
+use url::Url;
+
+use super::signing::Signing;
+use super::{ClusterError, Credentials, Secret, Unreachable};
 
 /// The value of `Authorization`.
 fn authorization(credentials: &Credentials) -> Option<String> {
@@ -16,7 +19,7 @@ fn authorization(credentials: &Credentials) -> Option<String> {
         format!("Basic {}", BASE64_STANDARD.encode(pair))
     };
     match credentials {
-        Credentials::None | Credentials::Certificate(_) => None,
+        Credentials::None | Credentials::Certificate(_) | Credentials::AwsSigV4 => None,
         Credentials::Basic { username, password } => Some(basic(username, password)),
         Credentials::ApiKey(key) => Some(format!("ApiKey {}", key.reveal())),
         Credentials::Bearer(token) => Some(format!("Bearer {}", token.reveal())),
@@ -57,7 +60,7 @@ fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 macro_rules! client {
-    ($product:ident, $feature:literal) => {
+    ($product:ident, $feature:literal, $sign:ident) => {
         #[cfg(feature = $feature)]
         pub(super) mod $product {
             use std::path::Path;
@@ -73,6 +76,7 @@ macro_rules! client {
             use bytes::Bytes;
             use url::Url;
 
+            use super::super::signing::Signing;
             use super::super::{
                 Answer, Call, ClusterError, Connection, Credentials, Method, Node, Sent,
                 Unreachable,
@@ -87,6 +91,7 @@ macro_rules! client {
 
             pub(in super::super) fn node(
                 connection: &Connection,
+                signing: Option<&Signing>,
                 url: &Url,
             ) -> Result<Box<dyn Node>, ClusterError> {
                 let wrong = |reason: String| ClusterError::Configuration(reason);
@@ -106,6 +111,9 @@ macro_rules! client {
                     let authority = Certificate::from_pem(&read(path)?)
                         .map_err(|error| wrong(format!("{place}: {}", chain(&error))))?;
                     builder = builder.cert_validation(CertificateValidation::Full(authority));
+                }
+                if let Some(signing) = signing {
+                    builder = super::$sign(signing, builder, url)?;
                 }
                 let transport = builder
                     .build()
@@ -177,5 +185,31 @@ macro_rules! client {
     };
 }
 
-client!(opensearch, "opensearch");
-client!(elasticsearch, "elasticsearch");
+client!(opensearch, "opensearch", sign);
+client!(elasticsearch, "elasticsearch", refuse_to_sign);
+
+#[cfg(feature = "opensearch")]
+fn sign(
+    signing: &Signing,
+    builder: ::opensearch::http::transport::TransportBuilder,
+    url: &Url,
+) -> Result<::opensearch::http::transport::TransportBuilder, ClusterError> {
+    #[cfg(feature = "sigv4")]
+    return signing.add_to(builder, url);
+    #[cfg(not(feature = "sigv4"))]
+    {
+        let _ = (builder, url);
+        match *signing {}
+    }
+}
+
+#[cfg(feature = "elasticsearch")]
+fn refuse_to_sign(
+    _: &Signing,
+    _: ::elasticsearch::http::transport::TransportBuilder,
+    url: &Url,
+) -> Result<::elasticsearch::http::transport::TransportBuilder, ClusterError> {
+    Err(ClusterError::Configuration(format!(
+        "{url}: it is Elasticsearch, whose requests are not signed; use a user or an API key"
+    )))
+}

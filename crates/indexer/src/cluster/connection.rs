@@ -49,6 +49,8 @@ pub enum Credentials {
     Bearer(Secret),
     /// A client certificate with its private key, in one PEM file.
     Certificate(PathBuf),
+    /// Each request is signed with AWS credentials, found as AWS tools find them (feature `sigv4`).
+    AwsSigV4,
 }
 
 /// How a cluster is reached.

@@ -3,6 +3,11 @@
 //! Nothing here retries, and nothing knows of documents: a call gives an answer of any status,
 //! or says that no node could be reached.
 
+#![cfg_attr(
+    not(any(feature = "opensearch", feature = "elasticsearch")),
+    allow(dead_code, unused_variables, reason = "without a client, no call is made")
+)]
+
 #[cfg(any(feature = "opensearch", feature = "elasticsearch"))]
 mod client;
 mod connection;
@@ -10,6 +15,7 @@ mod error;
 mod nodes;
 mod product;
 mod search;
+mod signing;
 
 pub use connection::{Connection, Credentials, Secret};
 pub use error::ClusterError;

@@ -4,7 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Answer, Call, ClusterError, Connection, Node, Product, Unreachable, is_passing};
+use url::Url;
+
+use super::product::is_serverless;
+use super::signing::{self, Signing};
+use super::{
+    Answer, Call, ClusterError, Connection, Credentials, Node, Product, Unreachable, is_passing,
+};
 
 /// How long a node that gave no answer is left alone, while there are others.
 const LEFT_ALONE: Duration = Duration::from_secs(10);
@@ -66,9 +72,17 @@ impl Cluster {
         // The two clients bring a provider of cryptography each, so that neither is the default.
         // Somebody else's choice is as good.
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-        // Either client can ask; only then is it known whose nodes these are.
-        let nodes = build(connection, any_node)?;
+        let signing = match connection.credentials {
+            Credentials::AwsSigV4 => Some(signing::find().await?),
+            _ => None,
+        };
+        let signing = signing.as_ref();
         let names: Arc<str> = connection.names().into();
+        if signing.is_some() && connection.nodes.iter().all(is_serverless) {
+            return Self::of(Product::SERVERLESS, connection, signing, names);
+        }
+        // Either client can ask; only then is it known whose nodes these are.
+        let nodes = build(connection, |url| any_node(connection, signing, url))?;
         let all: Vec<&Slot> = nodes.iter().collect();
         let answer = first_answer(&all, &Call::get("")).await;
         let answer = answer.map_err(|error| gone(&names, error))?;
@@ -91,10 +105,17 @@ impl Cluster {
             nodes: names.to_string(),
             reason,
         })?;
+        Self::of(product, connection, signing, names)
+    }
+
+    fn of(
+        product: Product,
+        connection: &Connection,
+        signing: Option<&Signing>,
+        names: Arc<str>,
+    ) -> Result<Self, ClusterError> {
         Ok(Self {
-            nodes: build(connection, |connection, node| {
-                node_of(product, connection, node)
-            })?,
+            nodes: build(connection, |url| node_of(product, connection, signing, url))?,
             next: Arc::default(),
             names,
             product,
@@ -192,35 +213,39 @@ type Built = Result<Box<dyn Node>, ClusterError>;
 
 fn build(
     connection: &Connection,
-    node: impl Fn(&Connection, &url::Url) -> Built,
+    node: impl Fn(&Url) -> Built,
 ) -> Result<Arc<[Slot]>, ClusterError> {
-    connection
-        .nodes
-        .iter()
-        .map(|url| node(connection, url).map(Slot::new))
-        .collect()
+    let nodes = connection.nodes.iter();
+    nodes.map(|url| node(url).map(Slot::new)).collect()
 }
 
-fn any_node(connection: &Connection, url: &url::Url) -> Built {
+fn any_node(connection: &Connection, signing: Option<&Signing>, url: &Url) -> Built {
     #[cfg(feature = "opensearch")]
-    return super::client::opensearch::node(connection, url);
+    return super::client::opensearch::node(connection, signing, url);
     #[cfg(all(feature = "elasticsearch", not(feature = "opensearch")))]
-    return super::client::elasticsearch::node(connection, url);
+    return super::client::elasticsearch::node(connection, signing, url);
     #[cfg(not(any(feature = "opensearch", feature = "elasticsearch")))]
     {
-        let _ = connection;
+        let _ = (connection, signing);
         Err(ClusterError::Configuration(format!(
             "{url}: this build has no client for a search server"
         )))
     }
 }
 
-fn node_of(product: Product, connection: &Connection, url: &url::Url) -> Built {
+fn node_of(
+    product: Product,
+    connection: &Connection,
+    signing: Option<&Signing>,
+    url: &Url,
+) -> Built {
     match product {
         #[cfg(feature = "opensearch")]
-        Product::OpenSearch { .. } => super::client::opensearch::node(connection, url),
+        Product::OpenSearch { .. } => super::client::opensearch::node(connection, signing, url),
         #[cfg(feature = "elasticsearch")]
-        Product::Elasticsearch { .. } => super::client::elasticsearch::node(connection, url),
+        Product::Elasticsearch { .. } => {
+            super::client::elasticsearch::node(connection, signing, url)
+        }
         #[cfg(not(all(feature = "opensearch", feature = "elasticsearch")))]
         other => Err(ClusterError::Configuration(format!(
             "{url}: this build has no client for {other}"

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Deserialize;
+use url::Url;
 
 /// What a cluster runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +47,16 @@ struct Version {
     distribution: Option<String>,
 }
 
+/// Whether a node is one of Amazon OpenSearch Serverless, which has no call that tells what it is.
+pub(super) fn is_serverless(node: &Url) -> bool {
+    node.host_str()
+        .is_some_and(|host| host.ends_with(".aoss.amazonaws.com"))
+}
+
 impl Product {
+    /// What Amazon OpenSearch Serverless is compatible with.
+    pub(super) const SERVERLESS: Self = Self::OpenSearch { major: 2, minor: 0 };
+
     /// From the answer to `GET /`; or what it is instead.
     pub(super) fn detect(body: &[u8]) -> Result<Self, String> {
         let root: Root = serde_json::from_slice(body)

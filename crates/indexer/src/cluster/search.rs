@@ -80,7 +80,8 @@ impl<'a> Search<'a> {
         patience: Duration,
     ) -> Result<Self, ClusterError> {
         let indices: Vec<String> = indices.iter().map(|index| encoded(index)).collect();
-        let indices = indices.join(",");
+        // A comma, encoded like the rest: signatures are of the encoded form.
+        let indices = indices.join("%2C");
         // What was just indexed is to be found as well; who may only read has to wait for it.
         let call = Call::post(format!("{indices}/_refresh"));
         match cluster.expect(call, "refresh the index").await {

@@ -3,6 +3,9 @@
 //! A summary comes before its requests, though it is known after them, and a report that turns
 //! out to be broken leaves nothing: so each report's requests wait in a temporary file.
 
+#[cfg(feature = "store")]
+mod csv;
+
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -12,9 +15,8 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use guidellm_results_model::Consumer;
 use guidellm_results_model::documents::{Request, Summary};
-use guidellm_results_model::frames::{requests_frame, summaries_frame};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::{NamedTempFile, SpooledTempFile};
 use uuid::Uuid;
 
@@ -35,6 +37,7 @@ pub enum Format {
     /// An action and a document, a line each: what `POST /INDEX/_bulk` takes
     Bulk,
     /// One header for both kinds of documents; nested members as JSON text
+    #[cfg(feature = "store")]
     Csv,
 }
 
@@ -44,7 +47,8 @@ pub struct Output(Mutex<Writer>);
 struct Writer {
     to: To,
     format: Format,
-    columns: Vec<String>,
+    #[cfg(feature = "store")]
+    columns: csv::Columns,
     /// Documents.
     written: u64,
     reports: u64,
@@ -103,15 +107,11 @@ impl Output {
                 .with_context(|| format!("{}: cannot create it", path.display()))?;
             To::file(file, path)
         };
-        let columns = if format == Format::Csv {
-            columns()?
-        } else {
-            Vec::new()
-        };
         Ok(Self(Mutex::new(Writer {
             to,
             format,
-            columns,
+            #[cfg(feature = "store")]
+            columns: csv::Columns::of(format)?,
             written: 0,
             reports: 0,
         })))
@@ -124,11 +124,8 @@ impl Writer {
         match self.format {
             Format::Json => self.to.write_all(b"[")?,
             Format::Ndjson | Format::Bulk => {}
-            Format::Csv => {
-                let mut writer = csv::Writer::from_writer(&mut self.to);
-                writer.write_record(&self.columns)?;
-                writer.flush()?;
-            }
+            #[cfg(feature = "store")]
+            Format::Csv => self.columns.write_header(&mut self.to)?,
         }
         Ok(())
     }
@@ -175,17 +172,8 @@ impl Writer {
                 self.to.write_all(json)?;
                 self.to.write_all(b"\n")?;
             }
-            Format::Csv => {
-                let document: Value = serde_json::from_slice(json)?;
-                let cell = |column: &String| match document.get(column) {
-                    None | Some(Value::Null) => String::new(),
-                    Some(Value::String(text)) => text.clone(),
-                    Some(other) => other.to_string(),
-                };
-                let mut writer = csv::Writer::from_writer(&mut self.to);
-                writer.write_record(self.columns.iter().map(cell))?;
-                writer.flush()?;
-            }
+            #[cfg(feature = "store")]
+            Format::Csv => self.columns.write(json, &mut self.to)?,
         }
         Ok(())
     }
@@ -246,19 +234,6 @@ impl Sink for Output {
 #[derive(Deserialize)]
 struct Identified {
     document_id: Uuid,
-}
-
-/// Columns of both kinds of documents, summaries' first.
-fn columns() -> Result<Vec<String>> {
-    let mut columns: Vec<String> = Vec::new();
-    for frame in [summaries_frame(&[])?, requests_frame(&[])?] {
-        for name in frame.get_column_names() {
-            if !columns.iter().any(|column| column == name.as_str()) {
-                columns.push(name.to_string());
-            }
-        }
-    }
-    Ok(columns)
 }
 
 /// A report, until it is known to be whole.
