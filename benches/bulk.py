@@ -96,7 +96,7 @@ def peer(server, documents, index):
 def options():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server", default="opensearch-2.19.6", help="see tests/servers/search")
-    parser.add_argument("--size", default="150MB", help="of the report; default 150MB")
+    parser.add_argument("--size", default="400MB", help="of the report; default 400MB")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--binary", default=str(ROOT / "target/release/guidellm-indexer"))
     parser.add_argument("--cache", type=Path, default=ROOT / "target/bench")

@@ -193,4 +193,20 @@ mod tests {
         let (major, minor) = (7, 17);
         assert!(of(Product::Elasticsearch { major, minor }).contains("flattened"));
     }
+
+    #[test]
+    fn another_template_has_another_version() {
+        // Servers keep a template until a newer version comes.
+        let digest = TEMPLATE
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |digest, byte| {
+                (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+        let known = (1, 15_506_915_470_494_261_187);
+        assert_eq!(
+            (VERSION, digest),
+            known,
+            "the template changed: raise VERSION, note both here"
+        );
+    }
 }

@@ -232,9 +232,8 @@ impl Delivery {
             state.taken = Instant::now();
         }
         if let Some((_, status, reason)) = rejected.first() {
-            state
-                .shipped
-                .add_reason(format!("rejected: HTTP {status}: {reason}"));
+            let reason = format!("HTTP {status}: {reason}");
+            state.shipped.add_reason("rejected", &reason);
         }
         let lines = lines(
             batch,
@@ -254,7 +253,7 @@ impl Delivery {
         let lines = lines(batch, entries().map(|entry| (entry, None, why)));
         let kinds: Vec<Kind> = entries().map(|entry| entry.kind).collect();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.shipped.add_reason(format!("unsent: {why}"));
+        state.shipped.add_reason("unsent", why);
         let kept = lines.and_then(|lines| state.unsent.append_some(&lines));
         state.note(&kinds, kept, |tally| &mut tally.unsent);
     }
@@ -278,7 +277,7 @@ impl Delivery {
         ];
         for (file, count) in files {
             if let Err(error) = file.sync() {
-                shipped.add_reason(format!("lost: cannot write to a file: {error}"));
+                shipped.add_reason("lost", &format!("cannot write to a file: {error}"));
                 for tally in [&mut shipped.summaries, &mut shipped.requests] {
                     tally.lost += std::mem::take(count(tally));
                 }
@@ -295,8 +294,8 @@ impl State {
         let count = match kept {
             Ok(()) => count,
             Err(error) => {
-                self.shipped
-                    .add_reason(format!("lost: cannot write to a file: {error}"));
+                let reason = format!("cannot write to a file: {error}");
+                self.shipped.add_reason("lost", &reason);
                 lost
             }
         };
@@ -317,15 +316,11 @@ impl UndeliveredFile {
 }
 
 impl Shipped {
-    /// The first reason of each kind is enough to know what to do.
-    fn add_reason(&mut self, reason: String) {
-        let kind = |reason: &str| reason.split(':').next().map(str::to_owned);
-        if !self
-            .reasons
-            .iter()
-            .any(|known| kind(known) == kind(&reason))
-        {
-            self.reasons.push(reason);
+    /// The first reason of each count is enough to know what to do.
+    fn add_reason(&mut self, count: &str, reason: &str) {
+        let known = |known: &String| known.split(':').next() == Some(count);
+        if !self.reasons.iter().any(known) {
+            self.reasons.push(format!("{count}: {reason}"));
         }
     }
 }

@@ -5,7 +5,11 @@
 
 #![cfg_attr(
     not(any(feature = "opensearch", feature = "elasticsearch")),
-    allow(dead_code, unused_variables, reason = "without a client, no call is made")
+    allow(
+        dead_code,
+        unused_variables,
+        reason = "without a client, no call is made"
+    )
 )]
 
 #[cfg(any(feature = "opensearch", feature = "elasticsearch"))]

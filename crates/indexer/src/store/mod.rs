@@ -169,4 +169,24 @@ mod tests {
         stored(root.path(), 5);
         assert_eq!(rows(root.path()), [of(".parquet", 5)]);
     }
+
+    #[test]
+    fn nobody_takes_a_folder_for_abandoned_that_is_being_made() {
+        let root = tempfile::tempdir().unwrap();
+        let (summary, request) = documents();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        let store = Store::open(root.path()).unwrap();
+                        let mut staged = store.stage().unwrap();
+                        staged.requests(vec![request.clone()]).unwrap();
+                        staged.summary(summary.clone()).unwrap();
+                        staged.prepare().unwrap();
+                        staged.commit().unwrap();
+                    }
+                });
+            }
+        });
+    }
 }

@@ -42,8 +42,12 @@ impl Staged {
             .prefix(STAGING_PREFIX)
             .tempdir_in(root)
             .with_context(place)?;
-        let lock = File::create(folder.path().join(LOCK_NAME)).with_context(place)?;
+        // It is held before it has its name: whoever finds one that is free knows that its owner is
+        // gone.
+        let unheld = folder.path().join("lock.new");
+        let lock = File::create(&unheld).with_context(place)?;
         lock.lock().with_context(place)?;
+        fs::rename(unheld, folder.path().join(LOCK_NAME)).with_context(place)?;
         Ok(Self {
             root: root.to_path_buf(),
             _unfinished: Unfinished::new(folder.path()),
@@ -110,7 +114,11 @@ impl Staged {
         }
         // What is left of a copy that was in more parts.
         for stale in (parts..).map(named).take_while(|path| path.exists()) {
-            fs::remove_file(stale)?;
+            match fs::remove_file(stale) {
+                // Another writer of the same benchmark was faster.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed?,
+            }
         }
         File::open(&folder)?.sync_all()
     }

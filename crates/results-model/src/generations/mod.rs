@@ -8,6 +8,7 @@
 //! the rest.
 
 mod record;
+mod request_stats;
 mod schema2;
 mod shared;
 mod v0_1;
@@ -140,7 +141,7 @@ pub(crate) fn normalise(
         (Generation::V0_1, _) => record::normalise::<v0_1::Record>(records, status, context),
         (Generation::V0_2, _) => record::normalise::<v0_2::Record>(records, status, context),
         (Generation::V0_4 | Generation::Schema1 | Generation::Schema2, _) => {
-            record::normalise::<v0_4::Record>(records, status, context)
+            record::normalise::<request_stats::Record>(records, status, context)
         }
     }
 }
@@ -159,7 +160,7 @@ pub(crate) fn first_record_id(
         (Generation::V0_1, _) => record::first_id::<v0_1::Record>(records, path),
         (Generation::V0_2, _) => record::first_id::<v0_2::Record>(records, path),
         (Generation::V0_4 | Generation::Schema1 | Generation::Schema2, _) => {
-            record::first_id::<v0_4::Record>(records, path)
+            record::first_id::<request_stats::Record>(records, path)
         }
     }
 }
@@ -177,7 +178,7 @@ pub(crate) fn earliest_clock(
         (List::Requests(_), Generation::V0_1) => record::earliest::<v0_1::Record>(records, path),
         (List::Requests(_), Generation::V0_2) => record::earliest::<v0_2::Record>(records, path),
         (List::Requests(_), Generation::V0_4 | Generation::Schema1 | Generation::Schema2) => {
-            record::earliest::<v0_4::Record>(records, path)
+            record::earliest::<request_stats::Record>(records, path)
         }
     }
 }

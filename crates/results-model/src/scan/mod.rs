@@ -7,6 +7,7 @@
 
 mod block;
 mod cursor;
+mod list;
 pub(crate) mod quick;
 mod skeleton;
 mod structure;

@@ -4,21 +4,23 @@
 //! whose keys are in another order (YAML dumps them sorted), 0.1 (whose requests need the
 //! earliest clock of all) and a salvaged one take a second pass.
 
+mod later;
+
 use std::num::NonZero;
 use std::sync::Arc;
 
-use crate::documents::{SummaryTimestampSource, Timestamp};
+use crate::documents::SummaryTimestampSource;
 use crate::error::ReadError;
 use crate::generation::{Detection, Generation, detect};
-use crate::generations::{Benchmark, BenchmarkFacts, RecordContext};
-use crate::identity::{self, RunContext};
-use crate::passes::{FirstPass, Identify, RecordsPass, Survey, same_layout};
+use crate::generations::{Benchmark, RecordContext};
+use crate::identity::RunContext;
+use crate::passes::{FirstPass, same_layout};
 use crate::pipeline::{self, Parsed};
 use crate::read::{Consumer, Interrupted, ReadOptions, ReadOutcome};
 use crate::scan::{BlockPool, Cursor, Skeleton, Walk, benchmark_path};
 use crate::source::Input;
 use crate::summarise::{Filed, Gathered, summarise};
-use crate::verify::{Recheck, Verification};
+use crate::verify::Verification;
 
 /// A benchmark, as far as it is known.
 #[derive(Default)]
@@ -188,153 +190,6 @@ impl<'a> Report<'a> {
         let group = self.groups.len();
         let state = state_at(&mut self.states, self.walk.index);
         (state.skeleton, state.group, state.deferred) = (skeleton, group, true);
-    }
-
-    /// Reads the requests that had to wait, once their benchmarks are known.
-    pub(crate) fn later_passes<C: Consumer>(
-        &mut self,
-        consumer: &mut C,
-    ) -> Result<(), Interrupted<C::Error>> {
-        if self.states.iter().all(|state| !state.deferred) {
-            return Ok(());
-        }
-        let generation = self.known_generation()?;
-        if self.needs_survey(generation) {
-            self.survey(generation)?;
-        }
-        for index in 0..self.states.len() {
-            self.resolve(index, generation)?;
-        }
-        self.records_pass(generation, consumer)
-    }
-
-    fn known_generation(&self) -> Result<Generation, ReadError> {
-        let reason = "its generation is not known".to_owned();
-        self.generation.ok_or(ReadError::UnknownShape { reason })
-    }
-
-    fn needs_survey(&self, generation: Generation) -> bool {
-        generation == Generation::V0_1
-            || self.states.iter().any(|state| {
-                let origin = state.typed.as_ref().map(Benchmark::origin);
-                origin.is_none_or(|it| it.benchmark_id.is_none() || it.measured_start.is_none())
-            })
-    }
-
-    /// Looks into the records for what their benchmark does not say: an id and a clock.
-    fn survey(&mut self, generation: Generation) -> Result<(), ReadError> {
-        let mut text = self.input.text()?;
-        let mut pass = Survey {
-            generation,
-            states: &mut self.states,
-        };
-        let ended = Walk::default().run(&mut Cursor::new(&mut text, &self.pool), &mut pass);
-        tolerate(ended, self.salvaged)
-    }
-
-    fn records_pass<C: Consumer>(
-        &mut self,
-        generation: Generation,
-        consumer: &mut C,
-    ) -> Result<(), Interrupted<C::Error>> {
-        let threads = self.threads();
-        let mut gathered = self.to_gather(generation)?;
-        let mut text = self.input.text()?;
-        let (pool, states, salvaged) = (&self.pool, &self.states, self.salvaged);
-        let mut requests = self.requests;
-        let (read, consumed) = pipeline::run(
-            threads,
-            pool,
-            |dispatcher| {
-                let mut pass = RecordsPass {
-                    dispatcher,
-                    generation,
-                    states,
-                };
-                let ended = Walk::default().run(&mut Cursor::new(&mut text, pool), &mut pass);
-                tolerate(ended, salvaged)
-            },
-            &mut |parsed| take(parsed, &mut gathered, &mut requests, consumer),
-        );
-        consumed?;
-        drop(text);
-        read?;
-        self.requests = requests;
-        self.absorb(gathered);
-        Ok(())
-    }
-
-    /// What the records of each benchmark have to add, beside themselves.
-    fn to_gather(&self, generation: Generation) -> Result<Vec<Gathered>, ReadError> {
-        let gather = |index| {
-            let facts = self.facts(index, generation)?;
-            let verify = self.options.verify;
-            let recheck = verify.then(|| Box::new(Recheck::new(&facts, self.salvaged)));
-            let computed = facts.metrics.is_none().then(Box::default);
-            Ok(Gathered {
-                computed,
-                recheck,
-                ..Gathered::default()
-            })
-        };
-        (0..self.states.len()).map(gather).collect()
-    }
-
-    fn absorb(&mut self, gathered: Vec<Gathered>) {
-        for (index, gathered) in gathered.into_iter().enumerate() {
-            let state = state_at(&mut self.states, index);
-            if gathered.records() > 0 || state.deferred {
-                state.gathered = gathered;
-            }
-        }
-    }
-
-    /// Makes a benchmark's identity from all that is known of it.
-    fn resolve(&mut self, index: usize, generation: Generation) -> Result<(), ReadError> {
-        let path = self.path(index);
-        let is_json = self.input.is_json();
-        let Some(state) = self
-            .states
-            .get(index)
-            .filter(|state| state.context.is_none())
-        else {
-            return Ok(());
-        };
-        let mut origin = self.facts(index, generation)?.origin;
-        if origin.benchmark_id.is_none() {
-            let number = u32::try_from(index).unwrap_or(u32::MAX);
-            let record = state.first_record.as_deref().unwrap_or_default();
-            origin.benchmark_id =
-                Some(identity::benchmark_id_of_first_record(number, record).to_string());
-        }
-        let clock = origin.measured_start.or(state.earliest_clock);
-        let timestamp = clock
-            .and_then(Timestamp::from_epoch_seconds)
-            .ok_or_else(|| ReadError::NoClock { path: path.clone() })?;
-        let context = Identify {
-            run: self.run,
-            uuid: &mut self.uuid,
-            salvaged: self.salvaged,
-        }
-        .context(index, &origin, timestamp, path, is_json)?;
-        if let Some(state) = self.states.get_mut(index) {
-            state.context = Some(context);
-        }
-        Ok(())
-    }
-
-    fn facts(&self, index: usize, generation: Generation) -> Result<BenchmarkFacts, ReadError> {
-        let nothing = Skeleton::default();
-        let state = self.states.get(index);
-        let typed = state.and_then(|state| state.typed.as_ref());
-        let group = state
-            .and_then(|state| self.groups.get(state.group))
-            .unwrap_or(&nothing);
-        typed
-            .ok_or_else(|| ReadError::UnknownShape {
-                reason: "a benchmark is missing".into(),
-            })?
-            .facts(generation, &self.walk.top, group)
     }
 
     /// Fails if the source changed while it was being read.
