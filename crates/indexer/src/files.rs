@@ -7,7 +7,6 @@ use anyhow::{Context, Result, bail};
 use guidellm_results_model::{RunContext, Source};
 
 use crate::cli::ReportArguments;
-use crate::unfinished::Unfinished;
 
 /// Endings that a folder's reports have. What is in a file is told from its content.
 const ENDINGS: [&str; 3] = ["json", "yaml", "yml"];
@@ -19,45 +18,20 @@ pub(crate) enum Named {
     StandardInput,
     /// A file.
     File(PathBuf),
-    /// A copy of standard input.
-    Copy(PathBuf),
-}
-
-/// A report that can be read again, and what must live as long.
-pub(crate) struct Settled {
-    pub(crate) named: Named,
-    _copy: Option<(tempfile::NamedTempFile, Unfinished)>,
 }
 
 impl Named {
     pub(crate) fn source(&self) -> Source {
         match self {
             Self::StandardInput => Source::reader(std::io::stdin()),
-            Self::File(path) | Self::Copy(path) => Source::path(path),
+            Self::File(path) => Source::path(path),
         }
-    }
-
-    /// The same in a form that can be read as often as needed.
-    pub(crate) fn settled(&self) -> Result<Settled> {
-        let Self::StandardInput = self else {
-            let named = self.clone();
-            return Ok(Settled { named, _copy: None });
-        };
-        let failure = "cannot copy it to a temporary file (in TMPDIR)";
-        let mut copy = tempfile::NamedTempFile::new().context(failure)?;
-        std::io::copy(&mut std::io::stdin().lock(), &mut copy).context(failure)?;
-        let named = Self::Copy(copy.path().to_path_buf());
-        let unfinished = Unfinished::new(copy.path());
-        Ok(Settled {
-            named,
-            _copy: Some((copy, unfinished)),
-        })
     }
 
     /// Bytes of it, as far as they are known before it is read.
     pub(crate) fn size(&self) -> u64 {
         match self {
-            Self::File(path) | Self::Copy(path) => path.metadata().map_or(0, |file| file.len()),
+            Self::File(path) => path.metadata().map_or(0, |file| file.len()),
             Self::StandardInput => 0,
         }
     }
@@ -65,7 +39,7 @@ impl Named {
     /// The name, for messages.
     pub(crate) fn name(&self) -> String {
         match self {
-            Self::StandardInput | Self::Copy(_) => "standard input".to_owned(),
+            Self::StandardInput => "standard input".to_owned(),
             Self::File(path) => path.display().to_string(),
         }
     }

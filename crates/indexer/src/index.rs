@@ -64,12 +64,11 @@ pub(crate) fn run(arguments: &IndexArguments) -> Result<Exit> {
     }
     let reading = Reading::new(&arguments.reports, &reports);
     let threads = arguments.parallel.unwrap_or_else(processors).get();
-    let sent = arguments.sending.server.is_named() && !arguments.dry_run;
     in_order(
         &reports,
         threads,
         |report| report.size() >= LARGE_BYTES,
-        |report| read(report, &reading, &sinks, sent),
+        |report| read(report, &reading, &sinks),
         |report, read| {
             let indexed = read.and_then(|read| {
                 let committed = read.staged.commit();
@@ -132,18 +131,9 @@ struct Read<'a> {
     entry: Option<String>,
 }
 
-fn read<'a>(report: &Named, reading: &Reading, sinks: &'a Sinks, sent: bool) -> Result<Read<'a>> {
+fn read<'a>(report: &Named, reading: &Reading, sinks: &'a Sinks) -> Result<Read<'a>> {
     // Before it is read: if it is written again meanwhile, it is done again.
     let entry = journal::entry(report);
-    // What is sent cannot be taken back: a broken report must be known before the first document.
-    let settled;
-    let report = if sent {
-        settled = report.settled().with_context(|| report.name())?;
-        reading.check(&settled.named)?;
-        &settled.named
-    } else {
-        report
-    };
     let mut staged = sinks.stage()?;
     let outcome = reading.read(report, &mut staged)?;
     staged.prepare().with_context(|| report.name())?;

@@ -41,28 +41,9 @@ impl Reading {
             ..self.options.clone()
         };
         let bar = &self.bar;
-        self.try_read(report, &options, &mut Counted { bar, consumer })
-    }
-
-    /// Reads a report for its own sake: whether it can be read to its end.
-    pub(crate) fn check(&self, report: &Named) -> Result<()> {
-        let options = ReadOptions {
-            verify: false,
-            ..self.options.clone()
-        };
-        self.try_read(report, &options, &mut Nothing).map(drop)
-    }
-
-    fn try_read<C>(
-        &self,
-        report: &Named,
-        options: &ReadOptions,
-        consumer: &mut C,
-    ) -> Result<ReadOutcome>
-    where
-        C: Consumer<Error = anyhow::Error>,
-    {
-        read_into(report.source(), &self.context, options, consumer).with_context(|| report.name())
+        let mut counted = Counted { bar, consumer };
+        read_into(report.source(), &self.context, &options, &mut counted)
+            .with_context(|| report.name())
     }
 
     /// Calls `print` while the progress bar is out of its way.
@@ -93,20 +74,5 @@ impl<C: Consumer> Consumer for Counted<'_, C> {
     fn summary(&mut self, summary: Summary) -> Result<(), Self::Error> {
         self.bar.add_documents(1);
         self.consumer.summary(summary)
-    }
-}
-
-/// Takes documents and lets them go.
-struct Nothing;
-
-impl Consumer for Nothing {
-    type Error = anyhow::Error;
-
-    fn requests(&mut self, _: Vec<Request>) -> Result<()> {
-        Ok(())
-    }
-
-    fn summary(&mut self, _: Summary) -> Result<()> {
-        Ok(())
     }
 }

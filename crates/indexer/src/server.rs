@@ -14,11 +14,6 @@ use crate::tell;
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl ServerArguments {
-    /// Whether there is a server.
-    pub(crate) fn is_named(&self) -> bool {
-        matches!(self.connection(), Ok(Some(_)))
-    }
-
     /// How the server is reached; `None` without one.
     pub(crate) fn connection(&self) -> Result<Option<Connection>, ClusterError> {
         let server = self.es_server.as_deref().unwrap_or_default();

@@ -45,7 +45,7 @@ impl Shard {
     /// archive in the same way, whatever it finds beside it.
     pub(crate) fn has(self, report: &Named) -> bool {
         let name = match report {
-            Named::StandardInput | Named::Copy(_) => Path::new("-"),
+            Named::StandardInput => Path::new("-"),
             Named::File(path) => path.as_path(),
         };
         let digest = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_os_str().as_encoded_bytes());

@@ -9,6 +9,10 @@ use guidellm_results_model::{
 
 use crate::bulk::Shipped;
 
+/// What is wrong when a report that waits cannot be kept.
+pub(crate) const SPILL_FAILURE: &str =
+    "cannot keep a report in a temporary file; is the disk of TMPDIR full?";
+
 /// Somewhere that documents go. Several reports may be on their way at once.
 pub trait Sink: Send + Sync {
     /// Starts to take a report.
@@ -35,7 +39,7 @@ pub trait Sink: Send + Sync {
 }
 
 /// A report on its way: it takes the documents of [`read`](guidellm_results_model::read), and is
-/// dropped if the report turns out to be broken. A sink that cannot take documents back says so.
+/// dropped if the report turns out to be broken: until it is committed, nobody sees any of it.
 pub trait StagedReport: Consumer<Error = anyhow::Error> + Send {
     /// Does all that can be done before it is known whether every sink has the report.
     ///

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::batch::{Batch, Entry};
+use super::batch::Packed;
 use super::judge::{Verdict, judge};
 use super::undelivered::{Undelivered, UndeliveredFile};
 use super::{BulkOptions, Kind, Shipped, Tally};
@@ -98,8 +98,8 @@ impl Delivery {
     }
 
     /// Sends a batch; returns once each document is with the server or in a file.
-    pub(super) async fn deliver(&self, batch: &Batch) {
-        let mut parts = VecDeque::from([(0..batch.entries.len()).collect::<Vec<_>>()]);
+    pub(super) async fn deliver(&self, batch: &Packed) {
+        let mut parts = VecDeque::from([(0..batch.kinds.len()).collect::<Vec<_>>()]);
         while let Some(pending) = parts.pop_front() {
             if let Some((one, other)) = self.deliver_part(batch, pending).await {
                 parts.push_front(other);
@@ -113,7 +113,7 @@ impl Delivery {
     /// they are too much at once.
     async fn deliver_part(
         &self,
-        batch: &Batch,
+        batch: &Packed,
         mut pending: Vec<usize>,
     ) -> Option<(Vec<usize>, Vec<usize>)> {
         let mut backoff = Backoff::default();
@@ -127,7 +127,7 @@ impl Delivery {
             };
             let sent = match &mut body {
                 Some(body) => body,
-                None => match batch.body(&pending, self.options.gzip) {
+                None => match batch.body(&pending) {
                     Ok(encoded) => body.insert(encoded),
                     Err(error) => {
                         self.keep_unsent(batch, &pending, &error.to_string());
@@ -177,7 +177,7 @@ impl Delivery {
     /// Counts what an answer settles, and says what to do with the rest.
     fn settle(
         &self,
-        batch: &Batch,
+        batch: &Packed,
         pending: &[usize],
         answer: Result<Answer, Unreachable>,
     ) -> Next {
@@ -211,51 +211,52 @@ impl Delivery {
     }
 
     /// Counts verdicts and keeps what is rejected; returns what is to be sent again.
-    fn count(&self, batch: &Batch, pending: &[usize], verdicts: Vec<Verdict>) -> Vec<usize> {
+    fn count(&self, batch: &Packed, pending: &[usize], verdicts: Vec<Verdict>) -> Vec<usize> {
         let mut again = Vec::new();
         let mut rejected = Vec::new();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         for (&index, verdict) in pending.iter().zip(verdicts) {
-            let Some(entry) = batch.entries.get(index) else {
+            let Some(kind) = batch.kinds.get(index) else {
                 continue;
             };
-            let tally = tally(&mut state.shipped, entry.kind);
+            let tally = tally(&mut state.shipped, *kind);
             match verdict {
                 Verdict::Created => tally.created += 1,
                 Verdict::Updated => tally.updated += 1,
                 Verdict::Unchanged => tally.unchanged += 1,
                 Verdict::Again => again.push(index),
-                Verdict::Rejected { status, reason } => rejected.push((entry, status, reason)),
+                Verdict::Rejected { status, reason } => {
+                    rejected.push((index, Some(status), reason));
+                }
             }
         }
         if again.len() < pending.len() {
             state.taken = Instant::now();
         }
-        if let Some((_, status, reason)) = rejected.first() {
+        if let Some((_, Some(status), reason)) = rejected.first() {
             let reason = format!("HTTP {status}: {reason}");
             state.shipped.add_reason("rejected", &reason);
         }
-        let lines = lines(
-            batch,
-            rejected
-                .iter()
-                .map(|(entry, status, reason)| (*entry, Some(*status), reason.as_str())),
-        );
-        let kinds: Vec<Kind> = rejected.iter().map(|(entry, ..)| entry.kind).collect();
-        let kept = lines.and_then(|lines| state.rejected.append_some(&lines));
-        state.note(&kinds, kept, |tally| &mut tally.rejected);
+        let kept = lines(batch, &rejected).and_then(|lines| state.rejected.append_some(&lines));
+        let kinds = rejected
+            .iter()
+            .filter_map(|(index, ..)| batch.kinds.get(*index));
+        state.note(kinds, kept, |tally| &mut tally.rejected);
         again
     }
 
     /// Writes documents into the file of the unsent.
-    pub(super) fn keep_unsent(&self, batch: &Batch, pending: &[usize], why: &str) {
-        let entries = || pending.iter().filter_map(|index| batch.entries.get(*index));
-        let lines = lines(batch, entries().map(|entry| (entry, None, why)));
-        let kinds: Vec<Kind> = entries().map(|entry| entry.kind).collect();
+    pub(super) fn keep_unsent(&self, batch: &Packed, pending: &[usize], why: &str) {
+        let unsent: Vec<Kept> = pending
+            .iter()
+            .map(|index| (*index, None, why.to_owned()))
+            .collect();
+        let lines = lines(batch, &unsent);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.shipped.add_reason("unsent", why);
         let kept = lines.and_then(|lines| state.unsent.append_some(&lines));
-        state.note(&kinds, kept, |tally| &mut tally.unsent);
+        let kinds = pending.iter().filter_map(|index| batch.kinds.get(*index));
+        state.note(kinds, kept, |tally| &mut tally.unsent);
     }
 
     /// Whether, after another wait, the server would have taken nothing for too long.
@@ -290,7 +291,12 @@ impl Delivery {
 }
 
 impl State {
-    fn note(&mut self, kinds: &[Kind], kept: io::Result<()>, count: Count) {
+    fn note<'a>(
+        &mut self,
+        kinds: impl Iterator<Item = &'a Kind>,
+        kept: io::Result<()>,
+        count: Count,
+    ) {
         let count = match kept {
             Ok(()) => count,
             Err(error) => {
@@ -336,20 +342,21 @@ fn tally(shipped: &mut Shipped, kind: Kind) -> &mut Tally {
     }
 }
 
+/// A document that goes into a file: its position, the server's status, and why.
+type Kept = (usize, Option<u16>, String);
+
 /// Documents as lines of a file of undelivered ones.
-fn lines<'a>(
-    batch: &'a Batch,
-    entries: impl Iterator<Item = (&'a Entry, Option<u16>, &'a str)>,
-) -> io::Result<Vec<u8>> {
+fn lines(batch: &Packed, kept: &[Kept]) -> io::Result<Vec<u8>> {
     let mut lines = Vec::new();
-    for (entry, status, reason) in entries {
+    for (index, status, reason) in kept {
+        let entry = batch.entry(*index)?;
         let line = Undelivered {
-            index: (&*entry.index).into(),
+            index: entry.index.into(),
             kind: entry.kind,
             id: entry.id,
-            status,
+            status: *status,
             reason: reason.into(),
-            document: serde_json::from_slice(batch.document(entry))?,
+            document: serde_json::from_slice(entry.document)?,
         };
         serde_json::to_writer(&mut lines, &line)?;
         lines.push(b'\n');

@@ -1,20 +1,29 @@
 //! A report's documents on their way to a server.
 
+use std::io::{Read, Seek, Write};
+
 use anyhow::{Context, Result};
 use guidellm_results_model::Consumer;
 use guidellm_results_model::documents::{Request, Summary, Timestamp};
 use serde::Serialize;
+use tempfile::SpooledTempFile;
 use uuid::Uuid;
 
-use super::batch::Batch;
+use super::batch::{Batch, Packed};
 use super::{BulkSink, Kind, Operation};
-use crate::sink::StagedReport;
+use crate::sink::{SPILL_FAILURE, StagedReport};
 
-/// Encodes documents on the thread that read them. Full batches are sent at once; what is left at
-/// the end joins that of other reports.
+/// What a waiting report may take of memory: the batches of some hundred MB of it.
+const SPILL_BYTES: usize = 8 << 20;
+
+/// Encodes documents on the thread that read them. Batches are kept until the report is known to
+/// be whole; what is left at its end joins that of other reports.
 pub(super) struct ReportOnItsWay<'a> {
     sink: &'a BulkSink,
     batch: Batch,
+    full: SpooledTempFile,
+    /// Length in `full`, and documents, of each.
+    batches: Vec<(usize, Vec<Kind>)>,
 }
 
 /// A document with the member that a data stream asks for.
@@ -31,6 +40,8 @@ impl<'a> ReportOnItsWay<'a> {
         Self {
             sink,
             batch: Batch::default(),
+            full: tempfile::spooled_tempfile(SPILL_BYTES),
+            batches: Vec::new(),
         }
     }
 
@@ -55,7 +66,10 @@ impl<'a> ReportOnItsWay<'a> {
         };
         added.context("cannot write a document as JSON")?;
         if self.batch.is_full(options) {
-            self.sink.send(std::mem::take(&mut self.batch));
+            let packed = self.batch.pack(options.gzip)?;
+            self.full.write_all(packed.bytes()).context(SPILL_FAILURE)?;
+            let length = packed.bytes().len();
+            self.batches.push((length, packed.kinds));
         }
         Ok(())
     }
@@ -77,8 +91,14 @@ impl Consumer for ReportOnItsWay<'_> {
 }
 
 impl StagedReport for ReportOnItsWay<'_> {
-    fn commit(self: Box<Self>) -> Result<()> {
-        self.sink.append(&self.batch);
-        Ok(())
+    fn commit(mut self: Box<Self>) -> Result<()> {
+        self.full.rewind().context(SPILL_FAILURE)?;
+        for (length, kinds) in self.batches {
+            let mut bytes = vec![0; length];
+            self.full.read_exact(&mut bytes).context(SPILL_FAILURE)?;
+            let gzip = self.sink.options().gzip;
+            self.sink.send(Packed::new(bytes, kinds, gzip));
+        }
+        Ok(self.sink.append(&self.batch)?)
     }
 }

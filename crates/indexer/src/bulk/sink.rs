@@ -1,5 +1,6 @@
 //! Where documents go in.
 
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +10,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::batch::Batch;
+use super::batch::{Batch, Packed};
 use super::deliver::Delivery;
 use super::report::ReportOnItsWay;
 use super::{BulkOptions, Kind, Shipped, Tally};
@@ -26,7 +27,7 @@ pub struct BulkSink {
     options: BulkOptions,
     /// The batch that is being filled.
     open: Mutex<Batch>,
-    batches: Sender<Batch>,
+    batches: Sender<Packed>,
     workers: JoinSet<()>,
     /// Documents that left for a worker.
     sent: AtomicU64,
@@ -140,31 +141,29 @@ impl BulkSink {
     ) -> serde_json::Result<()> {
         let mut own = Batch::default();
         own.add(self.options.operation, index, kind, id, document)?;
-        self.append(&own);
-        Ok(())
+        self.append(&own).map_err(serde_json::Error::io)
     }
 
     /// Adds a batch to the one that is being filled.
-    pub(super) fn append(&self, more: &Batch) {
+    pub(super) fn append(&self, more: &Batch) -> io::Result<()> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.append(more);
-        if open.is_full(&self.options) {
-            let full = std::mem::take(&mut *open);
-            drop(open);
-            self.send(full);
+        if !open.is_full(&self.options) {
+            return Ok(());
         }
+        let full = open.pack(self.options.gzip)?;
+        drop(open);
+        self.send(full);
+        Ok(())
     }
 
     /// Sends a batch as it is; waits while enough is on its way.
-    pub(super) fn send(&self, batch: Batch) {
-        if batch.is_empty() {
-            return;
-        }
-        let documents = batch.entries.len() as u64;
+    pub(super) fn send(&self, batch: Packed) {
+        let documents = batch.kinds.len() as u64;
         self.sent.fetch_add(documents, Ordering::Relaxed);
         if let Err(unsent) = self.batches.blocking_send(batch) {
             // Every worker is gone, which only a defect of ours can bring about.
-            let all: Vec<usize> = (0..unsent.0.entries.len()).collect();
+            let all: Vec<usize> = (0..unsent.0.kinds.len()).collect();
             self.delivery
                 .keep_unsent(&unsent.0, &all, "no worker is left");
         }
@@ -172,9 +171,14 @@ impl BulkSink {
 
     fn send_open(&self) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let batch = std::mem::take(&mut *open);
-        drop(open);
-        self.send(batch);
+        if open.is_empty() {
+            return;
+        }
+        // In memory, compressing cannot fail.
+        if let Ok(batch) = open.pack(self.options.gzip) {
+            drop(open);
+            self.send(batch);
+        }
     }
 
     /// Waits until everything that was added is with the server or in a file; says how much is
@@ -215,8 +219,7 @@ impl BulkSink {
 }
 
 impl Sink for BulkSink {
-    /// What is sent cannot be taken back: read a report to its end before the reading that sends
-    /// it, unless half of a broken one may be sent.
+    /// Its batches wait, in a temporary file if they are many: what is sent cannot be taken back.
     fn stage(&self) -> anyhow::Result<Box<dyn StagedReport + '_>> {
         Ok(Box::new(ReportOnItsWay::new(self)))
     }
@@ -238,7 +241,7 @@ fn runtime() -> Result<Runtime, ClusterError> {
     runtime.map_err(|error| ClusterError::Configuration(format!("no threads: {error}")))
 }
 
-async fn work(waiting: Arc<tokio::sync::Mutex<Receiver<Batch>>>, delivery: Arc<Delivery>) {
+async fn work(waiting: Arc<tokio::sync::Mutex<Receiver<Packed>>>, delivery: Arc<Delivery>) {
     let _watch = Watch(&delivery);
     loop {
         let next = waiting.lock().await.recv().await;

@@ -21,7 +21,7 @@ use tempfile::{NamedTempFile, SpooledTempFile};
 use uuid::Uuid;
 
 use crate::bulk::Shipped;
-use crate::sink::{Sink, StagedReport};
+use crate::sink::{SPILL_FAILURE, Sink, StagedReport};
 use crate::unfinished::Unfinished;
 
 /// What a waiting report may take of memory.
@@ -283,13 +283,12 @@ impl StagedReport for WaitingReport<'_> {
 
 impl Documents {
     fn add(&mut self, requests: &[Request]) -> Result<()> {
-        let failure = "cannot keep a report in a temporary file; is the disk of TMPDIR full?";
         let mut lines = Vec::with_capacity(requests.len() * 1024);
         for request in requests {
             serde_json::to_writer(&mut lines, request)?;
             lines.push(b'\n');
         }
-        self.requests.write_all(&lines).context(failure)?;
+        self.requests.write_all(&lines).context(SPILL_FAILURE)?;
         if let Some(first) = requests.first() {
             let (benchmark, count) = (first.origin.benchmark_index, requests.len() as u64);
             match self.parts.last_mut() {

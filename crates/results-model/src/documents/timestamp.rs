@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Latest instant that RFC 3339 can express: the end of the year 9999.
@@ -32,10 +32,12 @@ impl Timestamp {
         Some(Self((seconds * 1e6).round() as i64))
     }
 
-    /// From whole microseconds since 1970-01-01T00:00:00Z.
+    /// From whole microseconds since 1970-01-01T00:00:00Z; `None` for a year that RFC 3339 cannot
+    /// express.
     #[must_use]
     pub fn from_epoch_micros(micros: i64) -> Option<Self> {
-        DateTime::from_timestamp_micros(micros).map(|_| Self(micros))
+        let instant = DateTime::from_timestamp_micros(micros)?;
+        (0..=9999).contains(&instant.year()).then_some(Self(micros))
     }
 
     /// Whole microseconds since 1970-01-01T00:00:00Z.
@@ -49,28 +51,55 @@ impl Timestamp {
     }
 }
 
+/// What is written of an instant: digits take the place of the zeros.
+const FORM: [u8; 27] = *b"0000-00-00T00:00:00.000000Z";
+
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+impl Timestamp {
+    /// The text, without the detours of a general format: a request has ten of them.
+    fn text(self) -> [u8; FORM.len()] {
+        let date = self.date_time().date_naive();
+        let micros = self.0.rem_euclid(MICROS_PER_DAY);
+        let seconds = micros / 1_000_000;
+        let mut text = FORM;
+        for (place, number) in [
+            (0..4, i64::from(date.year())),
+            (5..7, i64::from(date.month())),
+            (8..10, i64::from(date.day())),
+            (11..13, seconds / 3600),
+            (14..16, seconds / 60 % 60),
+            (17..19, seconds % 60),
+            (20..26, micros % 1_000_000),
+        ] {
+            let mut left = number.unsigned_abs();
+            for digit in text.get_mut(place).unwrap_or_default().iter_mut().rev() {
+                *digit += (left % 10) as u8;
+                left /= 10;
+            }
+        }
+        text
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(
-            &self
-                .date_time()
-                .to_rfc3339_opts(SecondsFormat::Micros, true),
-        )
+        formatter.write_str(std::str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(std::str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        DateTime::parse_from_rfc3339(&text)
-            .map(|instant| Self(instant.timestamp_micros()))
-            .map_err(serde::de::Error::custom)
+        let instant = DateTime::parse_from_rfc3339(&text).map_err(serde::de::Error::custom)?;
+        Self::from_epoch_micros(instant.timestamp_micros())
+            .ok_or_else(|| serde::de::Error::custom("its year is past 9999"))
     }
 }
 
@@ -121,5 +150,16 @@ mod tests {
         let clock = Timestamp::from_epoch_seconds(1_795_499_776.049_934_6).unwrap();
         let text = serde_json::to_string(&clock).unwrap();
         assert_eq!(serde_json::from_str::<Timestamp>(&text).unwrap(), clock);
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(5000))]
+
+        #[test]
+        fn the_text_is_chronos(micros in -62_167_219_200_000_000_i64..=253_402_300_799_999_999) {
+            let clock = Timestamp::from_epoch_micros(micros).unwrap();
+            let expected = clock.date_time().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+            proptest::prop_assert_eq!(clock.to_string(), expected);
+        }
     }
 }
