@@ -30,8 +30,8 @@ BATCH_DOCUMENTS = 2000
 IN_FLIGHT = 2
 
 
-def encoded(lines, index):
-    """Bulk bodies, compressed, as the tool sends them."""
+def encoded(lines, index, compress):
+    """Bulk bodies, as the tool sends them."""
     bodies = []
     for at in range(0, len(lines), BATCH_DOCUMENTS):
         batch = lines[at : at + BATCH_DOCUMENTS]
@@ -39,17 +39,20 @@ def encoded(lines, index):
             f'{{"index":{{"_index":"{index}","_id":"{json.loads(line)["document_id"]}"}}}}\n{line}\n'
             for line in batch
         )
-        bodies.append(gzip.compress(text.encode(), compresslevel=1))
+        body = text.encode()
+        bodies.append(gzip.compress(body, compresslevel=1) if compress else body)
     return bodies
 
 
-def post(server, bodies):
+def post(server, bodies, compressed):
     """Posts all bodies; seconds."""
     host, left, lock = server.url.removeprefix("http://"), iter(bodies), threading.Lock()
 
     def work():
         connection = http.client.HTTPConnection(host)
-        headers = {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}
+        headers = {"Content-Type": "application/x-ndjson"}
+        if compressed:
+            headers["Content-Encoding"] = "gzip"
         while True:
             with lock:
                 body = next(left, None)
@@ -69,9 +72,10 @@ def post(server, bodies):
     return time.perf_counter() - began
 
 
-def tool(server, binary, file, index, folder):
+def tool(server, binary, file, index, folder, *more):
     """Runs the tool; seconds and peak memory in MB."""
     command = [binary, "index", file, "--es-server", server.url, "--es-index", index, "--quiet"]
+    command += more
     began = time.perf_counter()
     child = subprocess.Popen(command, cwd=folder)
     _, status, usage = os.wait4(child.pid, 0)
@@ -98,6 +102,7 @@ def options():
     parser.add_argument("--server", default="opensearch-2.19.6", help="see tests/servers/search")
     parser.add_argument("--size", default="400MB", help="of the report; default 400MB")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--no-gzip", action="store_true", help="neither loop nor tool compresses")
     parser.add_argument("--binary", default=str(ROOT / "target/release/guidellm-indexer"))
     parser.add_argument("--cache", type=Path, default=ROOT / "target/bench")
     return parser.parse_args()
@@ -109,11 +114,12 @@ def main():
     report = ROOT / "fixtures/reports/0.5.4/constant_mixed.json"
     file = str(grown(report, chosen.size, chosen.cache))
     command = [chosen.binary, "index", file, "-o", "-", "--format", "ndjson", "--quiet"]
+    more = ["--no-gzip"] if chosen.no_gzip else []
     seconds = {"plain loop": [], "guidellm-indexer": [], "opensearch-py": []}
     with Server(chosen.server) as server, tempfile.TemporaryDirectory() as folder:
         # Its first documents find a cold server, and bring the mappings for what follows. Memory is
         # measured now: the child's peak cannot fall below this process's, which is still small.
-        _, peak = tool(server, chosen.binary, file, "bench", folder)
+        _, peak = tool(server, chosen.binary, file, "bench", folder, *more)
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         lines = done.stdout.splitlines()
         template = server.call("GET", "_index_template/guidellm-bench")[1]
@@ -121,9 +127,9 @@ def main():
         template |= {"index_patterns": ["bench-*"], "priority": 300}
         server.call("PUT", "_index_template/bench", template)
         for run in range(chosen.runs):
-            bodies = encoded(lines, f"bench-loop-{run}")
-            seconds["plain loop"].append(post(server, bodies))
-            taken, _ = tool(server, chosen.binary, file, f"bench-tool-{run}", folder)
+            bodies = encoded(lines, f"bench-loop-{run}", not chosen.no_gzip)
+            seconds["plain loop"].append(post(server, bodies, not chosen.no_gzip))
+            taken, _ = tool(server, chosen.binary, file, f"bench-tool-{run}", folder, *more)
             seconds["guidellm-indexer"].append(taken)
             documents = [json.loads(line) for line in lines]
             taken = peer(server, documents, f"bench-peer-{run}")
