@@ -345,6 +345,81 @@ def check_wrong_servers(name: str, binary: str, folder: str) -> list[str]:
     return found
 
 
+def check_broken_report(name: str, binary: str, folder: str) -> list[str]:
+    """A report that turns out to be broken at its very end, and one that cannot be kept."""
+    report = grown(folder, 100)
+    whole, found = Path(report).read_text(), []
+    cut = Path(folder) / "cut.json"
+    cut.write_text(whole[:-1])
+    last = whole.rindex('"request_latency": ')
+    wrong = Path(folder) / "wrong.json"
+    wrong.write_text(f'{whole[:last]}"request_latency": "long", "was": {whole[last + 19 :]}')
+    with Server(name) as server:
+        for broken, message in ((cut, "ends inside"), (wrong, "request_latency")):
+            code, outcome, told = index(binary, folder, str(broken), server.url)
+            if code != 2 or server.count(INDEX) or message not in told:
+                found.append(f"{broken.name}: exit {code}, {server.count(INDEX)} there: {told}")
+        more = ("--no-gzip", "--in-flight", "1")
+        large = grown(folder, 300)
+        code, outcome, told = index(binary, folder, large, server.url, *more, TMPDIR="/nonexistent")
+        if code != 2 or server.count(INDEX) or "TMPDIR" not in told:
+            found.append(f"no room: exit {code}, {server.count(INDEX)} there: {told}")
+        code, outcome, told = index(
+            binary, folder, str(cut), server.url, str(wrong), str(REPORT), "--quiet"
+        )
+        if code != 1 or len(outcome["failed"]) != 2:
+            found.append(f"beside a good one: exit {code}: {told}")
+        found += compare(server, expected(binary, str(REPORT)))
+    return found
+
+
+def check_archive(name: str, binary: str, folder: str) -> list[str]:
+    """Hundreds of reports in two shares, one of which is killed now and then."""
+    archive, found = Path(folder) / "archive", []
+    archive.mkdir()
+    for number in range(500):
+        report = json.loads(REPORT.read_text())
+        for benchmark in report["benchmarks"]:
+            benchmark["config"]["run_id"] = f"run-{number}"
+            benchmark["config"]["id_"] += f"-{number}"
+        (archive / f"{number}.json").write_text(json.dumps(report))
+    wanted = expected(binary, str(archive))
+    with Server(name) as server:
+        command = [binary, "index", str(archive), "--es-server", server.url, "--es-index", INDEX]
+        shares = [
+            [*command, "--json", "--shard", f"{share}/2", "--journal", f"done-{share}"]
+            for share in (0, 1)
+        ]
+        pipes = {"cwd": folder, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        steady = subprocess.Popen(shares[0], **pipes)
+        killed, passed_over = 0, 0
+        journal = Path(folder) / "done-1"
+
+        def noted() -> int:
+            return journal.read_text().count(".json") if journal.exists() else 0
+
+        for number in range(3):
+            before = noted()
+            child = subprocess.Popen(shares[1], **pipes)
+            if number:  # The first one before it could note anything.
+                while child.poll() is None and noted() <= before:
+                    time.sleep(0.02)
+            time.sleep(random.uniform(0.0, 0.5))
+            child.kill()
+            child.communicate()
+            killed += child.returncode == -signal.SIGKILL
+        for share in (steady, subprocess.Popen(shares[1], **pipes)):
+            out, told = share.communicate(timeout=120)
+            outcome = json.loads(out)
+            passed_over += outcome["passed_over"]
+            if share.returncode:
+                found.append(f"exit {share.returncode}: {told}")
+        if not killed or not passed_over:
+            found.append(f"{killed} kills, {passed_over} passed over")
+        found += compare(server, wanted)
+    return found
+
+
 def check_export_in_trouble(name: str, binary: str, folder: str) -> list[str]:
     """Pages that fail once are asked for again; what does not come at all is told."""
     wanted, found = expected(binary, str(REPORT)), []
@@ -398,7 +473,8 @@ def check_other_mappings(name: str, binary: str, folder: str) -> list[str]:
 CHECKS = (
     check_overload, check_server_dies, check_client_killed, check_mixed_answer, check_too_large,
     check_cut_connection, check_slow_server, check_indices_apart, check_server_stays_away,
-    check_wrong_servers, check_other_mappings, check_export_in_trouble,
+    check_wrong_servers, check_other_mappings, check_broken_report, check_archive,
+    check_export_in_trouble,
 )  # fmt: skip
 
 
