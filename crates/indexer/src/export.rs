@@ -15,6 +15,7 @@ use crate::cli::ExportArguments;
 use crate::cluster::{Cluster, ClusterError, Search};
 use crate::sink::Sinks;
 use crate::tell;
+use crate::unfinished::Registry;
 
 /// What came of it, for machines.
 #[derive(Debug, Default, Serialize)]
@@ -23,7 +24,7 @@ struct Outcome {
     requests: u64,
 }
 
-pub(crate) fn run(arguments: &ExportArguments) -> Result<Exit> {
+pub(crate) fn run(arguments: &ExportArguments, unfinished: &Registry) -> Result<Exit> {
     let server = &arguments.server;
     let Some(connection) = server.connection()? else {
         bail!("export needs --es-server URL (or ES_SERVER)");
@@ -35,7 +36,7 @@ pub(crate) fn run(arguments: &ExportArguments) -> Result<Exit> {
     let Some(cluster) = reached else {
         return Ok(Exit::DeadlinePassed);
     };
-    let sinks = arguments.targets.open(Vec::new())?;
+    let sinks = arguments.targets.open(Vec::new(), unfinished)?;
     let exported = export(arguments, &runtime, &cluster, &indices, &sinks);
     let outcome = match exported {
         Ok(outcome) => outcome,

@@ -14,6 +14,7 @@ use crate::in_order::in_order;
 use crate::journal::{self, Journal};
 use crate::reading::Reading;
 use crate::sink::{Sink, Sinks, StagedReports};
+use crate::unfinished::Registry;
 use crate::{server, tell, verification};
 
 /// What came of it, for machines.
@@ -48,13 +49,13 @@ struct Verified {
 /// Of this size on, a report keeps all processors busy by itself.
 const LARGE_BYTES: u64 = 32 << 20;
 
-pub(crate) fn run(arguments: &IndexArguments) -> Result<Exit> {
+pub(crate) fn run(arguments: &IndexArguments, unfinished: &Registry) -> Result<Exit> {
     check(arguments)?;
     let (mut reports, failures) = arguments.reports.find();
     reports.retain(|report| arguments.shard.is_none_or(|shard| shard.has(report)));
     let mut outcome = Outcome::default();
     failures.iter().for_each(|failure| outcome.fail(failure));
-    let sinks = open_sinks(arguments)?;
+    let sinks = open_sinks(arguments, unfinished)?;
     let journal = arguments.journal.as_deref().filter(|_| !arguments.dry_run);
     let mut journal = journal.map(Journal::open).transpose()?;
     if let Some(journal) = &journal {
@@ -112,7 +113,7 @@ fn processors() -> NonZero<usize> {
     std::thread::available_parallelism().map_or(NonZero::<usize>::MIN, |count| count.min(most))
 }
 
-fn open_sinks(arguments: &IndexArguments) -> Result<Sinks> {
+fn open_sinks(arguments: &IndexArguments, unfinished: &Registry) -> Result<Sinks> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     if arguments.dry_run {
         return Ok(Sinks(sinks));
@@ -120,7 +121,7 @@ fn open_sinks(arguments: &IndexArguments) -> Result<Sinks> {
     if let Some(server) = arguments.sending.open(&[])? {
         sinks.push(Box::new(server));
     }
-    arguments.targets.open(sinks)
+    arguments.targets.open(sinks, unfinished)
 }
 
 /// A report that was read to its end.

@@ -40,17 +40,21 @@ pub use store::Store;
 use guidellm_results_model::Exit;
 
 use crate::cli::{Cli, Command};
+use crate::unfinished::Registry;
 
 /// Runs a command; all that is worth telling is told on standard error.
 #[must_use]
 pub fn run(cli: Cli) -> Exit {
-    let ended = unfinished::remove_on_signals().and_then(|()| match cli.command {
-        Command::Index(arguments) => index::run(&arguments),
-        Command::Replay(arguments) => replay::run(&arguments),
-        Command::Export(arguments) => export::run(&arguments),
-        #[cfg(feature = "store")]
-        Command::Summary(arguments) => summary::run(&arguments),
-    });
+    let unfinished = Registry::default();
+    let ended = unfinished
+        .remove_on_signals()
+        .and_then(|()| match cli.command {
+            Command::Index(arguments) => index::run(&arguments, &unfinished),
+            Command::Replay(arguments) => replay::run(&arguments),
+            Command::Export(arguments) => export::run(&arguments, &unfinished),
+            #[cfg(feature = "store")]
+            Command::Summary(arguments) => summary::run(&arguments),
+        });
     ended.unwrap_or_else(|error| {
         tell(&format!("error: {error:#}"));
         Exit::Unusable

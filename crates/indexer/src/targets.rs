@@ -11,6 +11,7 @@ use crate::output::Output;
 use crate::sink::{Sink, Sinks};
 #[cfg(feature = "store")]
 use crate::store::Store;
+use crate::unfinished::Registry;
 
 /// Where the store is if the user does not say.
 #[cfg(feature = "store")]
@@ -26,16 +27,16 @@ impl TargetArguments {
     }
 
     /// Opens the sinks, beside others; the default store if there is no other, and this build has it.
-    pub(crate) fn open(&self, others: Vec<Box<dyn Sink>>) -> Result<Sinks> {
+    pub(crate) fn open(&self, others: Vec<Box<dyn Sink>>, unfinished: &Registry) -> Result<Sinks> {
         let mut sinks = others;
         if let Some(path) = &self.output {
-            sinks.push(Box::new(Output::create(path, self.format)?));
+            sinks.push(Box::new(Output::watched(path, self.format, unfinished)?));
         }
         #[cfg(feature = "store")]
         {
             let default = sinks.is_empty().then(|| PathBuf::from(DEFAULT_STORE));
             if let Some(root) = self.store.clone().or(default) {
-                sinks.push(Box::new(Store::open(root)?));
+                sinks.push(Box::new(Store::watched(root, unfinished.clone())?));
             }
         }
         if sinks.is_empty() {

@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::{Context, Result};
@@ -13,43 +13,54 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
-static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
-
 /// Another thread may be writing into a folder while it is being removed.
 const TRIES: usize = 100;
 
+/// All that is unfinished of one command.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Registry(Arc<Mutex<Vec<PathBuf>>>);
+
 /// Something unfinished, as long as this lives.
 #[derive(Debug)]
-pub(crate) struct Unfinished(PathBuf);
+pub(crate) struct Unfinished {
+    registry: Registry,
+    path: PathBuf,
+}
 
-impl Unfinished {
-    pub(crate) fn new(path: &Path) -> Self {
-        let path = path.to_path_buf();
-        let mut unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
-        unfinished.push(path.clone());
-        Self(path)
+impl Registry {
+    /// Notes something that is being written.
+    pub(crate) fn add(&self, path: &Path) -> Unfinished {
+        self.paths().push(path.to_path_buf());
+        Unfinished {
+            registry: self.clone(),
+            path: path.to_path_buf(),
+        }
+    }
+
+    fn paths(&self) -> MutexGuard<'_, Vec<PathBuf>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on, SIGINT and SIGTERM remove what is in it, and then do what they always do.
+    pub(crate) fn remove_on_signals(&self) -> Result<()> {
+        let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot watch for signals")?;
+        let registry = self.clone();
+        thread::spawn(move || {
+            for signal in signals.forever() {
+                // Held to the end: nothing new is begun.
+                let unfinished = registry.paths();
+                unfinished.iter().for_each(|path| remove(path));
+                drop(low_level::emulate_default_handler(signal));
+            }
+        });
+        Ok(())
     }
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        let mut unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
-        unfinished.retain(|path| *path != self.0);
+        self.registry.paths().retain(|path| *path != self.path);
     }
-}
-
-/// From now on, SIGINT and SIGTERM remove what is unfinished, and then do what they always do.
-pub(crate) fn remove_on_signals() -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot watch for signals")?;
-    thread::spawn(move || {
-        for signal in signals.forever() {
-            // Held to the end: nothing new is begun.
-            let unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
-            unfinished.iter().for_each(|path| remove(path));
-            drop(low_level::emulate_default_handler(signal));
-        }
-    });
-    Ok(())
 }
 
 fn remove(path: &Path) {

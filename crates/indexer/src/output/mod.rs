@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::bulk::Shipped;
 use crate::sink::{SPILL_FAILURE, Sink, StagedReport};
-use crate::unfinished::Unfinished;
+use crate::unfinished::{Registry, Unfinished};
 
 /// What a waiting report may take of memory.
 const SPILL_BYTES: usize = 8 << 20;
@@ -61,8 +61,8 @@ enum To {
 }
 
 impl To {
-    fn file(file: NamedTempFile, path: &Path) -> Self {
-        let unfinished = Unfinished::new(file.path());
+    fn file(file: NamedTempFile, path: &Path, unfinished: &Registry) -> Self {
+        let unfinished = unfinished.add(file.path());
         Self::File(BufWriter::new(file), path.to_path_buf(), unfinished)
     }
 }
@@ -90,6 +90,11 @@ impl Output {
     ///
     /// If the file cannot be created.
     pub fn create(path: &Path, format: Format) -> Result<Self> {
+        Self::watched(path, format, &Registry::default())
+    }
+
+    /// The same; while it is not finished, it is in a registry.
+    pub(crate) fn watched(path: &Path, format: Format, unfinished: &Registry) -> Result<Self> {
         let to = if path.as_os_str() == "-" {
             To::Stdout(BufWriter::new(io::stdout()))
         } else if path.exists() && !path.is_file() {
@@ -97,7 +102,7 @@ impl Output {
             let place = || format!("{}: cannot open it for writing", path.display());
             drop(File::options().write(true).open(path).with_context(place)?);
             let file = NamedTempFile::new().with_context(place)?;
-            To::file(file, path)
+            To::file(file, path, unfinished)
         } else {
             let folder = match path.parent() {
                 Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -105,7 +110,7 @@ impl Output {
             };
             let file = NamedTempFile::new_in(folder)
                 .with_context(|| format!("{}: cannot create it", path.display()))?;
-            To::file(file, path)
+            To::file(file, path, unfinished)
         };
         Ok(Self(Mutex::new(Writer {
             to,

@@ -18,6 +18,7 @@ use anyhow::{Context, Result};
 
 use self::staged::Staged;
 use crate::sink::{Sink, StagedReport};
+use crate::unfinished::Registry;
 
 /// Folders of the two kinds of documents.
 const REQUESTS: &str = "requests";
@@ -33,6 +34,7 @@ const UNLOCKED_AGE: Duration = Duration::from_hours(1);
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
+    unfinished: Registry,
 }
 
 impl Store {
@@ -42,7 +44,11 @@ impl Store {
     ///
     /// If the folder cannot be made or listed.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
-        let root = root.into();
+        Self::watched(root.into(), Registry::default())
+    }
+
+    /// The same; what it has not finished is in a registry.
+    pub(crate) fn watched(root: PathBuf, unfinished: Registry) -> Result<Self> {
         let place = || format!("{}: cannot open the store", root.display());
         fs::create_dir_all(&root).with_context(place)?;
         for entry in fs::read_dir(&root).with_context(place)? {
@@ -55,7 +61,7 @@ impl Store {
                 drop(fs::remove_dir_all(&path));
             }
         }
-        Ok(Self { root })
+        Ok(Self { root, unfinished })
     }
 
     /// The folder of its summaries.
@@ -68,7 +74,7 @@ impl Store {
 impl Sink for Store {
     /// Nothing of it is seen before it is committed.
     fn stage(&self) -> Result<Box<dyn StagedReport + '_>> {
-        Ok(Box::new(Staged::new(&self.root)?))
+        Ok(Box::new(Staged::new(&self.root, &self.unfinished)?))
     }
 }
 

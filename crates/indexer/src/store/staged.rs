@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::parquet::{RequestsFile, sync, write_frame};
 use super::{LOCK_NAME, REQUESTS, STAGING_PREFIX, SUMMARIES};
 use crate::sink::StagedReport;
-use crate::unfinished::Unfinished;
+use crate::unfinished::{Registry, Unfinished};
 
 /// A report that is being written. Dropped without a commit, it leaves nothing.
 pub(super) struct Staged {
@@ -36,7 +36,7 @@ struct Open {
 }
 
 impl Staged {
-    pub(super) fn new(root: &Path) -> Result<Self> {
+    pub(super) fn new(root: &Path, unfinished: &Registry) -> Result<Self> {
         let place = || format!("{}: cannot write to the store", root.display());
         let folder = tempfile::Builder::new()
             .prefix(STAGING_PREFIX)
@@ -50,7 +50,7 @@ impl Staged {
         fs::rename(unheld, folder.path().join(LOCK_NAME)).with_context(place)?;
         Ok(Self {
             root: root.to_path_buf(),
-            _unfinished: Unfinished::new(folder.path()),
+            _unfinished: unfinished.add(folder.path()),
             folder,
             _lock: lock,
             open: None,
