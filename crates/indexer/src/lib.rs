@@ -33,7 +33,7 @@ mod verification;
 
 pub use output::{Format, Output};
 pub use shard::Shard;
-pub use sink::{Sink, StagedReport, index_report};
+pub use sink::{IndexError, Sink, StagedReport, index_report};
 #[cfg(feature = "store")]
 pub use store::Store;
 

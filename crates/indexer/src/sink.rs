@@ -4,10 +4,11 @@
 use anyhow::Result;
 use guidellm_results_model::documents::{Request, Summary};
 use guidellm_results_model::{
-    Consumer, Interrupted, ReadOptions, ReadOutcome, RunContext, Source, read,
+    Consumer, Interrupted, ReadError, ReadOptions, ReadOutcome, RunContext, Source, read,
 };
 
 use crate::bulk::Shipped;
+use crate::cluster::ClusterError;
 
 /// What is wrong when a report that waits cannot be kept.
 pub(crate) const SPILL_FAILURE: &str =
@@ -59,22 +60,53 @@ pub trait StagedReport: Consumer<Error = anyhow::Error> + Send {
     fn commit(self: Box<Self>) -> Result<()>;
 }
 
+/// Why a report's documents are not all in a sink.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// The report cannot be read; the sink has nothing of it.
+    #[error(transparent)]
+    Report(#[from] ReadError),
+    /// The sink failed.
+    #[error("{0:#}")]
+    Sink(anyhow::Error),
+}
+
+impl IndexError {
+    /// Whether the same may work later: the server was away.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        let Self::Sink(error) = self else {
+            return false;
+        };
+        let cluster = error.downcast_ref::<ClusterError>();
+        cluster.is_some_and(ClusterError::is_retryable)
+    }
+}
+
+impl From<Interrupted<anyhow::Error>> for IndexError {
+    fn from(error: Interrupted<anyhow::Error>) -> Self {
+        match error {
+            Interrupted::Read(error) => Self::Report(error),
+            Interrupted::Consumer(error) => Self::Sink(error),
+        }
+    }
+}
+
 /// Reads a report into a sink, and commits it.
 ///
 /// # Errors
 ///
-/// If it cannot be read (the cause is a [`ReadError`](guidellm_results_model::ReadError)), or the
-/// sink fails.
+/// If it cannot be read, or the sink fails.
 pub fn index_report(
     source: Source,
     context: &RunContext,
     options: &ReadOptions,
     sink: &dyn Sink,
-) -> Result<ReadOutcome> {
-    let mut staged = sink.stage()?;
-    let outcome = read_into(source, context, options, &mut staged)?;
-    staged.prepare()?;
-    staged.commit()?;
+) -> Result<ReadOutcome, IndexError> {
+    let mut staged = sink.stage().map_err(IndexError::Sink)?;
+    let outcome = read(source, context, options, &mut staged)?;
+    let committed = staged.prepare().and_then(|()| staged.commit());
+    committed.map_err(IndexError::Sink)?;
     Ok(outcome)
 }
 
@@ -85,9 +117,9 @@ pub(crate) fn read_into<C: Consumer<Error = anyhow::Error>>(
     options: &ReadOptions,
     consumer: &mut C,
 ) -> Result<ReadOutcome> {
-    read(source, context, options, consumer).map_err(|error| match error {
-        Interrupted::Read(error) => error.into(),
-        Interrupted::Consumer(error) => error,
+    read(source, context, options, consumer).map_err(|error| match error.into() {
+        IndexError::Report(error) => error.into(),
+        IndexError::Sink(error) => error,
     })
 }
 
