@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::bulk::Operation;
 use crate::output::Format;
 use crate::shard::Shard;
+use crate::sidecar::Contract;
 
 /// Normalised documents out of GuideLLM benchmark reports, of every release.
 #[derive(Debug, Parser)]
@@ -39,6 +40,14 @@ pub enum Command {
   guidellm-indexer replay guidellm-unsent.ndjson --es-server https://search:9200
   guidellm-indexer replay guidellm-rejected.ndjson --es-server \"$ES_SERVER\" --es-index other")]
     Replay(ReplayArguments),
+    /// Wait for the benchmark in the same pod, and send its report
+    #[command(after_help = "Examples:
+  guidellm-indexer sidecar --results-dir /results --es-server \"$ES_SERVER\" --es-index guidellm
+  RESULTS_DIR=/results JOB_NAME=steady-chat-10 guidellm-indexer sidecar
+
+It knows that the benchmark ended by the file of its exit code, else by a whole report that does
+not change any more, or by SIGTERM. Of a benchmark that failed, whole records are salvaged.")]
+    Sidecar(SidecarArguments),
     /// Bring documents back from a server, into a store or a file
     #[command(after_help = "Examples:
   guidellm-indexer export --es-server https://search:9200 --es-index guidellm --uuid \"$UUID\"
@@ -260,4 +269,15 @@ pub struct ExportArguments {
     /// Where the documents are.
     #[command(flatten)]
     pub server: ServerArguments,
+}
+
+/// Arguments of `sidecar`.
+#[derive(Debug, Args)]
+pub struct SidecarArguments {
+    /// What it is told by whoever wrote its manifest.
+    #[command(flatten)]
+    pub contract: Contract,
+    /// Where the documents go.
+    #[command(flatten)]
+    pub sending: SendingArguments,
 }

@@ -20,6 +20,7 @@ mod reading;
 mod replay;
 mod server;
 mod shard;
+mod sidecar;
 mod sink;
 #[cfg(feature = "store")]
 mod store;
@@ -33,6 +34,7 @@ mod verification;
 
 pub use output::{Format, Output};
 pub use shard::Shard;
+pub use sidecar::Contract;
 pub use sink::{IndexError, Sink, StagedReport, index_report};
 #[cfg(feature = "store")]
 pub use store::Store;
@@ -45,20 +47,28 @@ use crate::unfinished::Registry;
 /// Runs a command; all that is worth telling is told on standard error.
 #[must_use]
 pub fn run(cli: Cli) -> Exit {
-    let unfinished = Registry::default();
-    let ended = unfinished
-        .remove_on_signals()
-        .and_then(|()| match cli.command {
-            Command::Index(arguments) => index::run(&arguments, &unfinished),
-            Command::Replay(arguments) => replay::run(&arguments),
-            Command::Export(arguments) => export::run(&arguments, &unfinished),
-            #[cfg(feature = "store")]
-            Command::Summary(arguments) => summary::run(&arguments),
-        });
+    let ended = match cli.command {
+        // It has to outlive a SIGTERM.
+        Command::Sidecar(arguments) => sidecar::run(&arguments),
+        command => run_until_signalled(command),
+    };
     ended.unwrap_or_else(|error| {
         tell(&format!("error: {error:#}"));
         Exit::Unusable
     })
+}
+
+fn run_until_signalled(command: Command) -> anyhow::Result<Exit> {
+    let unfinished = Registry::default();
+    unfinished.remove_on_signals()?;
+    match command {
+        Command::Index(arguments) => index::run(&arguments, &unfinished),
+        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Sidecar(arguments) => sidecar::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments, &unfinished),
+        #[cfg(feature = "store")]
+        Command::Summary(arguments) => summary::run(&arguments),
+    }
 }
 
 /// Writes a line to standard error; if that is gone, there is nobody to tell.
