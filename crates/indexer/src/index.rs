@@ -86,9 +86,9 @@ pub(crate) fn run(arguments: &IndexArguments, unfinished: &Registry) -> Result<E
         },
     );
     reading.clear_bar();
-    if let Some(journal) = &mut journal {
-        journal.settle(|| sinks.settle())?;
-    }
+    // Whatever becomes of the journal, the documents are to arrive.
+    let noted = journal.map_or(Ok(()), |mut journal| journal.settle(|| sinks.settle()));
+    noted.unwrap_or_else(|error| outcome.fail(&error));
     let (documents, failures) = sinks.finish();
     outcome.documents = documents;
     failures.iter().for_each(|failure| outcome.fail(failure));

@@ -5,7 +5,7 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use common::{errors, files, fixture, run};
 use serde_json::Value;
@@ -101,4 +101,31 @@ fn a_bulk_file_has_an_action_before_each_document() {
     for pair in lines.chunks(2) {
         assert_eq!(pair[0]["index"]["_id"], pair[1]["document_id"]);
     }
+}
+
+#[test]
+fn several_reports_at_once_come_out_as_one_after_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = fixture("reports");
+    let reports = reports.to_str().unwrap();
+    let written = |parallel: &str| {
+        let more = ["-o", "-", "--format", "ndjson", "--parallel", parallel];
+        let output = run(folder.path(), &[&["index", reports][..], &more].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        output.stdout
+    };
+    let one = written("1");
+    assert!(one.len() > 1_000_000);
+    for _ in 0..3 {
+        assert!(written("4") == one);
+    }
+    let stored = |parallel: &str| {
+        let more = ["--store", parallel, "--parallel", parallel];
+        let output = run(folder.path(), &[&["index", reports][..], &more].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let root = folder.path().join(parallel);
+        let relative = |path: &PathBuf| path.strip_prefix(&root).unwrap().to_path_buf();
+        files(&root).iter().map(relative).collect::<Vec<_>>()
+    };
+    assert!(stored("1") == stored("4"));
 }

@@ -77,6 +77,11 @@ impl Batch {
         self.kinds.len() >= options.batch_documents || self.text.len() >= options.batch_bytes
     }
 
+    /// What its documents are of.
+    pub(super) fn kinds(&self) -> &[Kind] {
+        &self.kinds
+    }
+
     /// Makes it ready to be sent, and is empty then.
     pub(super) fn pack(&mut self, gzip: bool) -> io::Result<Packed> {
         let packed = Packed::new(

@@ -259,6 +259,15 @@ impl Delivery {
         state.note(kinds, kept, |tally| &mut tally.unsent);
     }
 
+    /// Counts documents that can neither be sent nor kept.
+    pub(super) fn lose(&self, kinds: &[Kind], error: &io::Error) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.shipped.add_reason("lost", &error.to_string());
+        kinds
+            .iter()
+            .for_each(|kind| tally(&mut state.shipped, *kind).lost += 1);
+    }
+
     /// Whether, after another wait, the server would have taken nothing for too long.
     fn is_too_late(&self, began: Instant, wait: Duration) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -174,10 +174,15 @@ impl BulkSink {
         if open.is_empty() {
             return;
         }
-        // In memory, compressing cannot fail.
-        if let Ok(batch) = open.pack(self.options.gzip) {
-            drop(open);
-            self.send(batch);
+        let packed = open.pack(self.options.gzip);
+        match packed {
+            Ok(batch) => {
+                drop(open);
+                self.send(batch);
+            }
+            Err(error) => self
+                .delivery
+                .lose(std::mem::take(&mut *open).kinds(), &error),
         }
     }
 
