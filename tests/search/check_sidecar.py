@@ -50,9 +50,16 @@ class Pod:
         return self.child.returncode, told, log
 
 
-def documents(binary: str, report: str, *more: str) -> dict:
-    """What a sidecar with this environment should send."""
-    return expected(binary, report, "-j", "steady-chat-10", "-s", "2", *more)
+def documents(binary: str, report: str, *more: str, **outcome: object) -> dict:
+    """What a sidecar with this environment should send; summaries say how the benchmark ended."""
+    wanted = expected(binary, report, "-j", "steady-chat-10", "-s", "2", *more)
+    for document in wanted.values():
+        if document["metricName"] == "guidellmSummary":
+            document |= outcome
+    return wanted
+
+
+PASSED = {"passed": True, "exit_code": 0}
 
 
 def verdict(pod: Pod, code: int, message: str) -> list[str]:
@@ -72,7 +79,7 @@ def check_marker(server: Server, binary: str) -> list[str]:
     found = [] if pod.child.poll() is None else ["it did not wait"]
     pod.write("exit-code", "0\n")
     found += verdict(pod, 0, "exit code 0; 62 documents indexed")
-    if server.documents("marker") != documents(binary, str(REPORT)):
+    if server.documents("marker") != documents(binary, str(REPORT), **PASSED):
         found.append(f"{server.count('marker')} documents")
     return found
 
@@ -98,11 +105,14 @@ def check_failed(server: Server, binary: str) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         cut = Path(folder) / "cut.json"
         cut.write_text(TEXT[: int(len(TEXT) * 0.8)])
-        wanted = documents(binary, str(cut), "--salvage")
-        for index, marker, message in (
-            ("failed", "137\n", "exit code 137"),
-            ("ended", None, "the pod ends"),
-        ):
+        for index, marker, code, message, outcome in (
+            ("failed", "137\n", 0, "exit code 137",
+             {"exit_code": 137, "failure_reason": "ended by signal 9"}),
+            ("ended", None, 0, "the pod ends", {"failure_reason": "the pod ended before it did"}),
+            ("cut", "0", 1, "exit code 0",
+             {"exit_code": 0, "failure_reason": "it left no whole report"}),
+        ):  # fmt: skip
+            wanted = documents(binary, str(cut), "--salvage", passed=False, **outcome)
             pod = Pod(binary, server.url, index)
             pod.write("benchmarks.json", cut.read_text())
             if marker:
@@ -110,19 +120,43 @@ def check_failed(server: Server, binary: str) -> list[str]:
             else:
                 time.sleep(0.5)
                 pod.child.send_signal(signal.SIGTERM)
-            found += verdict(pod, 0, message)
+            found += verdict(pod, code, message)
             there = server.documents(index)
             if there != wanted or not all(it.get("salvaged") for it in there.values()):
                 found.append(f"{index}: {len(there)} of {len(wanted)}")
-        pod = Pod(binary, server.url, "nothing")
-        pod.write("exit-code", "1")
-        found += verdict(pod, 1, "exit code 1, but there is no")
-        pod = Pod(binary, server.url, "broken")
-        pod.write("benchmarks.json", cut.read_text())
-        pod.write("exit-code", "0")
-        found += verdict(pod, 1, "benchmarks.json")
-        if server.count("broken"):
-            found.append("a broken report of a benchmark that succeeded was indexed")
+    return found
+
+
+def check_no_report(server: Server, binary: str) -> list[str]:
+    """A benchmark that left nothing: one summary says so, once, however often it is told."""
+    found = []
+    for report in (None, "not a report"):
+        for _ in range(2):
+            pod = Pod(binary, server.url, "nothing", UUID="run-1")
+            if report:
+                pod.write("benchmarks.json", report)
+            pod.write("exit-code", "1")
+            found += verdict(pod, 1, "exit code 1; 1 documents indexed")
+        [document] = server.documents("nothing").values()
+        wanted = {
+            "metricName": "guidellmSummary", "uuid": "run-1", "job_name": "steady-chat-10",
+            "jobName": "steady-chat-10", "sample": 2, "passed": False, "exit_code": 1,
+            "failure_reason": "exit code 1",
+        }  # fmt: skip
+        if document != document | wanted or "timestamp" not in document:
+            found.append(f"{document}")
+    return found
+
+
+def check_ended_well(server: Server, binary: str) -> list[str]:
+    """SIGTERM after a whole report, as a native sidecar sees a benchmark that ended well."""
+    pod = Pod(binary, server.url, "well", NATIVE_SIDECAR="true", QUIET_SECONDS="3600")
+    pod.write("benchmarks.json", TEXT)
+    time.sleep(0.5)
+    pod.child.send_signal(signal.SIGTERM)
+    found = verdict(pod, 0, "62 documents indexed")
+    if server.documents("well") != documents(binary, str(REPORT)):
+        found.append(f"{server.count('well')} documents")
     return found
 
 
@@ -154,7 +188,7 @@ def check_server_away(server: Server, binary: str) -> list[str]:
     server.start()
     command = ("replay", "guidellm-unsent.ndjson", "--es-server", server.url)
     code, _, told = indexer(binary, *command, folder=str(pod.path))
-    if code or server.documents("away") != documents(binary, str(REPORT)):
+    if code or server.documents("away") != documents(binary, str(REPORT), **PASSED):
         found.append(f"replay: exit {code}: {told}")
     return found
 
@@ -163,7 +197,7 @@ def check_killed(server: Server, binary: str) -> list[str]:
     """Killed while it sends, and started again."""
     with tempfile.TemporaryDirectory() as folder:
         report = grown(folder, 200)
-        wanted, text = documents(binary, report), Path(report).read_text()
+        wanted, text = documents(binary, report, **PASSED), Path(report).read_text()
         killed = 0
         pod = Pod(binary, server.url, "killed", "--batch-documents", "200")
         pod.write("benchmarks.json", text)
@@ -188,7 +222,10 @@ def check_killed(server: Server, binary: str) -> list[str]:
 def main(binary: str, name: str) -> int:
     """All checks on one server."""
     tally = Tally()
-    checks = (check_marker, check_quiet, check_failed, check_native, check_killed, check_server_away)
+    checks = (
+        check_marker, check_quiet, check_failed, check_no_report, check_ended_well, check_native,
+        check_killed, check_server_away,
+    )  # fmt: skip
     with Server(name) as server:
         for check in checks:
             tally.add(f"{name}: {check.__name__}", check(server, binary))

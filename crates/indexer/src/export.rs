@@ -160,6 +160,8 @@ fn wanted(arguments: &ExportArguments) -> Value {
     let keyword = |field: &str, value: &String| term(&format!("{field}.keyword"), value.as_str());
     let filters = [
         Some(term("metricName.keyword", "guidellmSummary")),
+        // A run that left no report has none, and nothing to bring back.
+        Some(json!({ "exists": { "field": "benchmark_id" } })),
         arguments.uuid.as_ref().map(|uuid| keyword("uuid", uuid)),
         arguments
             .job_name

@@ -52,6 +52,7 @@ impl ReportArguments {
             uuid: self.uuid.clone(),
             job_name: self.job_name.clone(),
             sample: self.sample,
+            ..RunContext::default()
         }
     }
 

@@ -14,7 +14,7 @@ use crate::cluster::{Call, Cluster, ClusterError, Method, Product, encoded};
 pub const TEMPLATE: &str = include_str!("../../../schemas/index-templates/guidellm.json");
 
 /// The version of [`TEMPLATE`]; an older one on the server is replaced.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// Fields that are texts of digits here, and that the seed's parser left as numbers.
 const DIGITS: [&str; 2] = ["prompt_tokens", "output_tokens"];
@@ -202,7 +202,7 @@ mod tests {
             .fold(0xcbf2_9ce4_8422_2325_u64, |digest, byte| {
                 (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
             });
-        let known = (1, 15_506_915_470_494_261_187);
+        let known = (2, 807_706_236_460_178_419);
         assert_eq!(
             (VERSION, digest),
             known,

@@ -9,7 +9,7 @@ use guidellm_results_model::documents::{Request, Summary};
 use guidellm_results_model::frames::{instants, summaries_frame};
 use guidellm_results_model::{Consumer, Exit, Verification};
 use polars::frame::DataFrame;
-use polars::prelude::{Column, DataType, PolarsResult, SortMultipleOptions};
+use polars::prelude::{Column, DataType, PlSmallStr, PolarsResult, SortMultipleOptions};
 use polars_io::SerReader;
 use polars_io::parquet::read::ParquetReader;
 
@@ -78,11 +78,13 @@ pub(crate) fn run(arguments: &SummaryArguments) -> Result<Exit> {
     })
 }
 
-/// A stored column in the type that it was written with. Instants come back without their zone.
-fn typed(stored: &Column, kind: &DataType) -> PolarsResult<Column> {
-    match kind {
-        DataType::Datetime(..) => instants(stored),
-        _ => stored.cast(kind),
+/// A stored column in the type that it was written with. Instants come back without their zone;
+/// a column that an older release did not have yet is empty.
+fn typed(stored: &DataFrame, name: &PlSmallStr, kind: &DataType) -> PolarsResult<Column> {
+    match (stored.column(name), kind) {
+        (Err(_), _) => Ok(Column::full_null(name.clone(), stored.height(), kind)),
+        (Ok(stored), DataType::Datetime(..)) => instants(stored),
+        (Ok(stored), _) => stored.cast(kind),
     }
 }
 
@@ -103,13 +105,37 @@ fn stored(root: &Path) -> Result<DataFrame> {
         let place = || format!("{}: cannot read it", path.display());
         let file = File::open(&path).with_context(place)?;
         let stored = ParquetReader::new(file).finish().with_context(place)?;
-        let columns = schema
-            .iter()
-            .map(|(name, kind)| typed(stored.column(name)?, kind));
+        let columns = schema.iter().map(|(name, kind)| typed(&stored, name, kind));
         let columns = columns.collect::<Result<Vec<_>, _>>().with_context(place)?;
         frame
             .vstack_mut(&DataFrame::new(stored.height(), columns)?)
             .with_context(place)?;
     }
     Ok(frame)
+}
+
+#[cfg(test)]
+mod tests {
+    use polars_io::parquet::write::ParquetWriter;
+
+    use super::*;
+
+    #[test]
+    fn a_store_of_an_older_release_is_read() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("summaries/run=u/job=j");
+        std::fs::create_dir_all(&folder).unwrap();
+        let frame = summaries_frame(&[]).unwrap().clear();
+        let names = ["uuid", "job_name", "timestamp"];
+        let height = 2;
+        let columns = names.map(|name| {
+            let kind = frame.column(name).unwrap().dtype().clone();
+            Column::full_null(name.into(), height, &kind)
+        });
+        let mut older = DataFrame::new(height, columns.to_vec()).unwrap();
+        let file = File::create(folder.join("x.parquet")).unwrap();
+        ParquetWriter::new(file).finish(&mut older).unwrap();
+        let read = stored(root.path()).unwrap();
+        assert_eq!((read.height(), read.schema()), (height, frame.schema()));
+    }
 }

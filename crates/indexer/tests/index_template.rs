@@ -36,7 +36,7 @@ fn of_kind(kind: &str) -> Value {
 /// The field for a member of a document.
 fn field(name: &str, member: &Value) -> Value {
     match name {
-        "error_message" => return text(),
+        "error_message" | "failure_reason" => return text(),
         // As many as documents, or nearly: one copy of their terms is enough.
         "document_id" | "request_id" | "response_id" | "conversation_id" => {
             return of_kind("keyword");
@@ -105,7 +105,7 @@ fn kube_burner() -> Map<String, Value> {
 
 fn template() -> Value {
     let mut fields = kube_burner();
-    for schema in [schema::summary(), schema::request()] {
+    for schema in [schema::summary(), schema::request(), schema::failed_run()] {
         let members = schema["properties"].as_object().unwrap().clone();
         for (name, member) in members {
             let field = field(&name, &member);

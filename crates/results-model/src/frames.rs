@@ -106,6 +106,7 @@ const TEXTS: &[&str] = &[
     "prompt_tokens",
     "output_tokens",
     "tokenizer",
+    "failure_reason",
 ];
 
 /// Columns of a summary's frame that are JSON text.
@@ -134,6 +135,7 @@ const COUNTS: &[&str] = &[
     "errored_records",
     "incomplete_records",
     "slo_determined_requests",
+    "exit_code",
 ];
 
 /// Columns of a summary's frame that are true or false.
@@ -143,6 +145,7 @@ const FLAGS: &[&str] = &[
     "records_sampled",
     "tokens_per_second_counts_prompt_twice",
     "rate_missed",
+    "passed",
 ];
 
 /// Columns of a summary's frame that are numbers, apart from the metrics.

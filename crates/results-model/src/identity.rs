@@ -7,6 +7,8 @@
 use sha1::{Digest, Sha1};
 use uuid::Uuid;
 
+use crate::documents::RunOutcome;
+
 /// Root of this project's UUIDs (version 5). Changing it orphans every indexed document.
 const ROOT: Uuid = Uuid::from_u128(0x8c9f_5f0e_2f64_5c1b_9a57_3d1e_07b4_a6d2);
 
@@ -20,6 +22,8 @@ pub struct RunContext {
     pub job_name: String,
     /// Sample of the scenario, from 0.
     pub sample: u32,
+    /// How the benchmark ended, if somebody watched it.
+    pub outcome: RunOutcome,
 }
 
 /// UUID of a sequence of parts. Each part's length is hashed too, so that `("ab", "c")` and
@@ -77,6 +81,11 @@ pub(crate) fn summary_id(
             benchmark_id,
         ],
     )
+}
+
+/// `document_id` of what stands for the summaries of a run that left none.
+pub(crate) fn failed_run_id(uuid: &str, job_name: &str, sample: u32) -> Uuid {
+    derive("failed run", &[uuid, job_name, &sample.to_string()])
 }
 
 /// `document_id` of a request.

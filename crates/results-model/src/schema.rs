@@ -5,7 +5,7 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
-use crate::documents::{REQUEST_METRIC_NAME, Request, SUMMARY_METRIC_NAME, Summary};
+use crate::documents::{FailedRun, REQUEST_METRIC_NAME, Request, SUMMARY_METRIC_NAME, Summary};
 
 /// Schema of a [`Summary`] as it is written.
 #[must_use]
@@ -17,6 +17,12 @@ pub fn summary() -> Value {
 #[must_use]
 pub fn request() -> Value {
     generate::<Request>(REQUEST_METRIC_NAME)
+}
+
+/// Schema of a [`FailedRun`] as it is written.
+#[must_use]
+pub fn failed_run() -> Value {
+    generate::<FailedRun>("guidellmSummary of a run that left none")
 }
 
 fn generate<T: JsonSchema>(title: &str) -> Value {

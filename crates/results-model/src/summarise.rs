@@ -6,8 +6,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::documents::{
-    Origin, Request, RequestCounts, RequestStatus, Statistics, Summary, SummaryMetricName,
-    SummaryMetrics, SummaryTimestampSource, SummaryWindow, Timestamp,
+    Origin, Request, RequestCounts, RequestStatus, RunOutcome, Statistics, Summary,
+    SummaryMetricName, SummaryMetrics, SummaryTimestampSource, SummaryWindow, Timestamp,
 };
 use crate::generation::Generation;
 use crate::generations::{Batch, BenchmarkFacts, Clocks, StatusCounts};
@@ -94,6 +94,7 @@ pub(crate) struct Filed {
     pub(crate) document_id: Uuid,
     pub(crate) timestamp: Timestamp,
     pub(crate) timestamp_source: SummaryTimestampSource,
+    pub(crate) outcome: RunOutcome,
 }
 
 pub(crate) fn summarise(
@@ -157,6 +158,7 @@ pub(crate) fn summarise(
         },
         metrics: only_measured(&metrics, totals),
         validity,
+        outcome: filed.outcome,
     })
 }
 

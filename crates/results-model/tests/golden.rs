@@ -45,6 +45,7 @@ fn golden(report: &Path) -> Value {
         uuid: None,
         job_name: "steady-chat-10".to_owned(),
         sample: 1,
+        ..RunContext::default()
     };
     let mut golden = Golden::default();
     let source = Source::path(report);

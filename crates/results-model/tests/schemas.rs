@@ -15,6 +15,7 @@ fn the_schemas_are_those_of_the_types() {
     for (name, schema) in [
         ("summary", schema::summary()),
         ("request", schema::request()),
+        ("failed-run", schema::failed_run()),
     ] {
         let path = folder.join(format!("{name}.schema.json"));
         let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
@@ -52,7 +53,7 @@ fn frames_have_the_schemas_members() {
 
 #[test]
 fn every_member_is_described() {
-    for schema in [schema::summary(), schema::request()] {
+    for schema in [schema::summary(), schema::request(), schema::failed_run()] {
         for (name, member) in schema["properties"].as_object().unwrap() {
             let described = member["description"].is_string() || member["const"].is_string();
             assert!(described, "{name}: {member}");

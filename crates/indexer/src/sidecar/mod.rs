@@ -10,18 +10,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
-use guidellm_results_model::documents::{Request, Summary};
+use guidellm_results_model::documents::{FailedRun, Request, Summary, Timestamp};
 use guidellm_results_model::{Consumer, Exit, ReadOptions, RunContext, Source};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use self::watch::{Ended, Next, Seen, Watch};
-use crate::bulk::{BulkSink, Shipped};
+use crate::bulk::{BulkSink, Kind, Shipped};
 use crate::cli::SidecarArguments;
 use crate::server::tell_of;
-use crate::sink::{IndexError, index_report, read_into};
+use crate::sink::{index_report, read_into};
 use crate::tell;
 
 /// Between two looks.
@@ -113,46 +113,58 @@ fn is_whole(report: &Path) -> bool {
 fn send(arguments: &SidecarArguments, ended: Ended) -> Result<(Exit, String)> {
     let contract = &arguments.contract;
     let reports = reports(contract)?;
-    if reports.is_empty() {
-        let pattern = contract.results_dir.join(&contract.results_file);
-        let line = format!("{}, but there is no {}", ended.told(), pattern.display());
-        return Ok((Exit::SomeFailed, line));
-    }
+    let whole = !reports.is_empty() && reports.iter().all(|path| is_whole(path));
     let Some(sink) = arguments.sending.open(&[])? else {
         bail!("a sidecar needs --es-server URL (or ES_SERVER)");
     };
-    let failures = index_all(contract, ended, &reports, &sink);
-    let shipped = sink.finish();
-    tell_of(&shipped, true);
-    let sent = shipped.exit();
-    let exit = match (failures.is_empty(), sent) {
-        (true, _) | (false, Exit::DeadlinePassed) => sent,
-        (false, _) => Exit::SomeFailed,
-    };
-    Ok((exit, outcome(ended, &shipped, &failures)))
-}
-
-fn index_all(
-    contract: &Contract,
-    ended: Ended,
-    reports: &[PathBuf],
-    sink: &BulkSink,
-) -> Vec<String> {
     let context = RunContext {
         uuid: contract.uuid.clone().filter(|uuid| !uuid.is_empty()),
         job_name: contract.job_name.clone(),
         sample: contract.sample,
+        outcome: ended.outcome(whole),
     };
+    let mut failures = index_all(&context, &reports, &sink);
+    let none_is_indexed = failures.len() == reports.len();
+    if reports.is_empty() {
+        let pattern = contract.results_dir.join(&contract.results_file);
+        failures.push(format!("there is no {}", pattern.display()));
+    }
+    if none_is_indexed {
+        let failed = FailedRun::new(&context, &pod(), now()?);
+        sink.add(Kind::Summary, failed.document_id, &failed)?;
+    }
+    let shipped = sink.finish();
+    tell_of(&shipped, true);
+    let exit = match shipped.exit() {
+        Exit::Done if !failures.is_empty() || (ended == Ended::ExitCode(0) && !whole) => {
+            Exit::SomeFailed
+        }
+        sent => sent,
+    };
+    Ok((exit, outcome(ended, &shipped, &failures)))
+}
+
+/// The pod's name, for a run that nobody named.
+fn pod() -> String {
+    let name = std::env::var("HOSTNAME").ok();
+    name.filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "unnamed".to_owned())
+}
+
+fn now() -> Result<Timestamp> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    Timestamp::from_epoch_seconds(now.as_secs_f64()).context("the clock is wrong")
+}
+
+/// Indexes the reports, or what can be salvaged of them; says what failed.
+fn index_all(context: &RunContext, reports: &[PathBuf], sink: &BulkSink) -> Vec<String> {
     let options = ReadOptions {
-        salvage: !ended.is_success(),
+        salvage: true,
         ..ReadOptions::default()
     };
-    let index = |path: &PathBuf| -> Result<(), IndexError> {
-        index_report(Source::path(path), &context, &options, sink).map(drop)
-    };
     let failure = |path: &PathBuf| {
-        let error = index(path).err()?;
-        let failure = format!("{}: {error}", path.display());
+        let indexed = index_report(Source::path(path), context, &options, sink);
+        let failure = format!("{}: {}", path.display(), indexed.err()?);
         tell(&format!("error: {failure}"));
         Some(failure)
     };

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use guidellm_results_model::documents::RunOutcome;
+
 /// How a benchmark ended, as far as one can see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
@@ -15,9 +17,26 @@ pub(super) enum Ended {
 }
 
 impl Ended {
-    /// Whether all that it was to write is expected to be there.
-    pub(super) fn is_success(self) -> bool {
-        matches!(self, Self::ExitCode(0) | Self::Quiet)
+    /// How it ended, for the documents of a benchmark whose report is whole or is not.
+    pub(super) fn outcome(self, whole: bool) -> RunOutcome {
+        let exit_code = match self {
+            Self::ExitCode(code) => u32::try_from(code).ok(),
+            Self::Quiet | Self::Terminated => None,
+        };
+        let reason = match (self, exit_code) {
+            (Self::ExitCode(0), _) if !whole => "it left no whole report".to_owned(),
+            (Self::ExitCode(0), _) => String::new(),
+            (Self::ExitCode(_), Some(code @ 129..)) => format!("ended by signal {}", code - 128),
+            (Self::ExitCode(code), _) => format!("exit code {code}"),
+            (Self::Quiet | Self::Terminated, _) if whole => String::new(),
+            (Self::Quiet | Self::Terminated, _) => "the pod ended before it did".to_owned(),
+        };
+        let failed = !reason.is_empty();
+        RunOutcome {
+            passed: (failed || exit_code.is_some()).then_some(!failed),
+            exit_code,
+            failure_reason: failed.then_some(reason),
+        }
     }
 
     pub(super) fn told(self) -> String {
@@ -124,6 +143,40 @@ mod tests {
         assert_eq!(at(&mut watch, 200, report(2)), Next::Wait);
         assert_eq!(at(&mut watch, 201, report(3)), Next::Wait);
         assert_eq!(at(&mut watch, 206, report(3)), Next::EndIfWhole);
+    }
+
+    #[test]
+    fn what_ended_well_is_told_from_what_did_not() {
+        let told = |ended: Ended, whole| {
+            let outcome = ended.outcome(whole);
+            let reason = outcome.failure_reason.unwrap_or_default();
+            (outcome.passed, outcome.exit_code, reason)
+        };
+        let well = String::new;
+        assert_eq!(
+            told(Ended::ExitCode(0), true),
+            (Some(true), Some(0), well())
+        );
+        assert_eq!(told(Ended::Quiet, true), (None, None, well()));
+        assert_eq!(told(Ended::Terminated, true), (None, None, well()));
+        for (ended, whole, code, reason) in [
+            (
+                Ended::ExitCode(0),
+                false,
+                Some(0),
+                "it left no whole report",
+            ),
+            (Ended::ExitCode(1), true, Some(1), "exit code 1"),
+            (Ended::ExitCode(137), false, Some(137), "ended by signal 9"),
+            (
+                Ended::Terminated,
+                false,
+                None,
+                "the pod ended before it did",
+            ),
+        ] {
+            assert_eq!(told(ended, whole), (Some(false), code, reason.to_owned()));
+        }
     }
 
     #[test]

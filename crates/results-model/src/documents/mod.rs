@@ -6,6 +6,7 @@
 //! What was not measured is absent, never 0.
 
 mod metrics;
+mod outcome;
 mod request;
 mod summary;
 mod timestamp;
@@ -15,6 +16,7 @@ pub use metrics::{
     PromptTokensPerSecond, RequestLatency, Statistics, Throughput, TimePerOutputToken,
     TimeToFirstToken, TokensPerSecond,
 };
+pub use outcome::{FailedRun, RunOutcome};
 pub use request::{ErrorClass, Request, RequestTimestampSource};
 pub use summary::{
     ReportWarning, RequestCounts, Summary, SummaryMetrics, SummarySettings, SummaryTimestampSource,

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::{
     Concurrency, DispatchDelay, GenerationDelay, Goodput, InterTokenLatency, Origin,
-    OutputTokensPerSecond, PromptTokensPerSecond, RequestLatency, SummaryMetricName, Throughput,
-    TimePerOutputToken, TimeToFirstToken, Timestamp, TokensPerSecond,
+    OutputTokensPerSecond, PromptTokensPerSecond, RequestLatency, RunOutcome, SummaryMetricName,
+    Throughput, TimePerOutputToken, TimeToFirstToken, Timestamp, TokensPerSecond,
 };
 use crate::generation::Generation;
 
@@ -59,6 +59,9 @@ pub struct Summary {
     /// Whether the figures can be trusted, and whether goals were met.
     #[serde(flatten)]
     pub validity: SummaryValidity,
+    /// How the benchmark's process ended.
+    #[serde(flatten)]
+    pub outcome: RunOutcome,
 }
 
 /// What was asked of GuideLLM, and of whom.

@@ -222,6 +222,7 @@ impl<'a> Report<'a> {
                 document_id: context.summary_id,
                 timestamp: context.benchmark_timestamp,
                 timestamp_source,
+                outcome: self.run.outcome.clone(),
             };
             let mut gathered = std::mem::take(&mut state.gathered);
             let recheck = gathered.recheck.take();

@@ -1,0 +1,72 @@
+//! How a benchmark's process ended, for whoever watched it.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{SCHEMA_VERSION, SummaryMetricName, Timestamp};
+use crate::identity::{self, RunContext};
+
+/// How a benchmark's process ended. No report says it: absent where nobody watched.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RunOutcome {
+    /// Whether it ended well, and left its report.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub passed: Option<bool>,
+    /// Its exit code: above 128, 128 and the signal that ended it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub exit_code: Option<u32>,
+    /// Why it did not end well, in words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failure_reason: Option<String>,
+}
+
+/// What stands for the summaries of a benchmark that left none: no report, or one of which
+/// nothing can be read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FailedRun {
+    /// Always `guidellmSummary`, so that whoever counts runs counts this one.
+    #[serde(rename = "metricName")]
+    pub metric_name: SummaryMetricName,
+    /// The document's `_id`: derived from uuid, job and sample.
+    pub document_id: Uuid,
+    /// When it was found to have failed.
+    pub timestamp: Timestamp,
+    /// Version of this schema.
+    pub schema_version: u32,
+    /// The run, as kube-burner's `uuid`.
+    pub uuid: String,
+    /// The scenario, as in the seed's documents.
+    pub job_name: String,
+    /// The same under kube-burner's name.
+    #[serde(rename = "jobName")]
+    pub kube_burner_job_name: String,
+    /// Sample of the scenario, from 0.
+    pub sample: u32,
+    /// How it ended; `passed` is false.
+    #[serde(flatten)]
+    pub outcome: RunOutcome,
+}
+
+impl FailedRun {
+    /// Of a run that somebody watched; `uuid` is for a context that has none.
+    #[must_use]
+    pub fn new(context: &RunContext, uuid: &str, timestamp: Timestamp) -> Self {
+        let uuid = context.uuid.as_deref().unwrap_or(uuid).to_owned();
+        Self {
+            metric_name: SummaryMetricName,
+            document_id: identity::failed_run_id(&uuid, &context.job_name, context.sample),
+            timestamp,
+            schema_version: SCHEMA_VERSION,
+            uuid,
+            job_name: context.job_name.clone(),
+            kube_burner_job_name: context.job_name.clone(),
+            sample: context.sample,
+            outcome: RunOutcome {
+                passed: Some(false),
+                ..context.outcome.clone()
+            },
+        }
+    }
+}
