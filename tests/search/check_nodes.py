@@ -3,15 +3,9 @@
     python check_nodes.py BINARY SERVER
 """
 
-import sys
-import tempfile
-from pathlib import Path
-
+from one_server import main
 from proxy import Proxy
-from server import REPORT, ROOT, Server, expected, grown, indexer
-
-sys.path.insert(0, str(ROOT / "tests/independent"))
-from matching import Tally
+from server import REPORT, Server, expected, grown, indexer
 
 #: Nobody listens there.
 GONE = "http://127.0.0.1:1"
@@ -82,17 +76,5 @@ def check_proxy(server: Server, binary: str, folder: str) -> list[str]:
     return found
 
 
-def main(binary: str, name: str) -> int:
-    """All checks on one server."""
-    tally = Tally()
-    with Server(name) as server:
-        for check in (check_gone_node, check_dying_node, check_proxy):
-            with tempfile.TemporaryDirectory() as folder:
-                tally.add(f"{name}: {check.__name__}", check(server, binary, folder))
-    return tally.finish()
-
-
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    sys.exit(main(str(Path(sys.argv[1]).resolve()), sys.argv[2]))
+    main(__doc__, (check_gone_node, check_dying_node, check_proxy))

@@ -8,18 +8,13 @@ BINARY is built with the feature `sigv4`.
 
 import hashlib
 import re
-import sys
-import tempfile
-from pathlib import Path
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from one_server import main
 from proxy import Proxy
-from server import REPORT, ROOT, Server, expected, indexer
-
-sys.path.insert(0, str(ROOT / "tests/independent"))
-from matching import Tally
+from server import REPORT, Server, expected, indexer
 
 KEY, SECRET, TOKEN = "AKIAEXAMPLE", "sEcReT/kEy+wJalr", "sEsSiOn+tOkEn=="
 REGION = "eu-central-1"
@@ -123,17 +118,5 @@ def check_refusals(server: Server, binary: str, folder: str) -> list[str]:
     return found
 
 
-def main(binary: str, name: str) -> int:
-    """All checks on one server."""
-    tally = Tally()
-    with Server(name) as server:
-        for check in (check_managed, check_serverless, check_refusals):
-            with tempfile.TemporaryDirectory() as folder:
-                tally.add(f"{name}: {check.__name__}", check(server, binary, folder))
-    return tally.finish()
-
-
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    sys.exit(main(str(Path(sys.argv[1]).resolve()), sys.argv[2]))
+    main(__doc__, (check_managed, check_serverless, check_refusals))

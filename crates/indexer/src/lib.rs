@@ -47,28 +47,24 @@ use crate::unfinished::Registry;
 /// Runs a command; all that is worth telling is told on standard error.
 #[must_use]
 pub fn run(cli: Cli) -> Exit {
-    let ended = match cli.command {
-        // It has to outlive a SIGTERM.
-        Command::Sidecar(arguments) => sidecar::run(&arguments),
-        command => run_until_signalled(command),
-    };
-    ended.unwrap_or_else(|error| {
-        tell(&format!("error: {error:#}"));
-        Exit::Unusable
-    })
-}
-
-fn run_until_signalled(command: Command) -> anyhow::Result<Exit> {
     let unfinished = Registry::default();
-    unfinished.remove_on_signals()?;
-    match command {
+    // The sidecar has to outlive a SIGTERM.
+    let watched = match cli.command {
+        Command::Sidecar(_) => Ok(()),
+        _ => unfinished.remove_on_signals(),
+    };
+    let ended = watched.and_then(|()| match cli.command {
         Command::Index(arguments) => index::run(&arguments, &unfinished),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Sidecar(arguments) => sidecar::run(&arguments),
         Command::Export(arguments) => export::run(&arguments, &unfinished),
         #[cfg(feature = "store")]
         Command::Summary(arguments) => summary::run(&arguments),
-    }
+    });
+    ended.unwrap_or_else(|error| {
+        tell(&format!("error: {error:#}"));
+        Exit::Unusable
+    })
 }
 
 /// Writes a line to standard error; if that is gone, there is nobody to tell.

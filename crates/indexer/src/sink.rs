@@ -10,6 +10,9 @@ use guidellm_results_model::{
 use crate::bulk::Shipped;
 use crate::cluster::ClusterError;
 
+/// What a report that waits may take of memory; the rest is in a temporary file.
+pub(crate) const SPILL_BYTES: usize = 8 << 20;
+
 /// What is wrong when a report that waits cannot be kept.
 pub(crate) const SPILL_FAILURE: &str =
     "cannot keep a report in a temporary file; is the disk of TMPDIR full?";

@@ -125,7 +125,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("summaries/run=u/job=j");
         std::fs::create_dir_all(&folder).unwrap();
-        let frame = summaries_frame(&[]).unwrap().clear();
+        let frame = summaries_frame(&[]).unwrap();
         let names = ["uuid", "job_name", "timestamp"];
         let height = 2;
         let columns = names.map(|name| {

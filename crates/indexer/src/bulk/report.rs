@@ -11,10 +11,7 @@ use uuid::Uuid;
 
 use super::batch::{Batch, Packed};
 use super::{BulkSink, Kind, Operation};
-use crate::sink::{SPILL_FAILURE, StagedReport};
-
-/// What a waiting report may take of memory: the batches of some hundred MB of it.
-const SPILL_BYTES: usize = 8 << 20;
+use crate::sink::{SPILL_BYTES, SPILL_FAILURE, StagedReport};
 
 /// Encodes documents on the thread that read them. Batches are kept until the report is known to
 /// be whole; what is left at its end joins that of other reports.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use tokio::runtime::{Builder, Runtime};
@@ -139,19 +139,28 @@ impl BulkSink {
         id: Uuid,
         document: &(impl Serialize + ?Sized),
     ) -> serde_json::Result<()> {
-        let mut own = Batch::default();
-        own.add(self.options.operation, index, kind, id, document)?;
-        self.append(&own).map_err(serde_json::Error::io)
+        let mut open = self.filling();
+        open.add(self.options.operation, index, kind, id, document)?;
+        self.send_if_full(open).map_err(serde_json::Error::io)
     }
 
     /// Adds a batch to the one that is being filled.
     pub(super) fn append(&self, more: &Batch) -> io::Result<()> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.filling();
         open.append(more);
+        self.send_if_full(open)
+    }
+
+    fn filling(&self) -> MutexGuard<'_, Batch> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn send_if_full(&self, mut open: MutexGuard<'_, Batch>) -> io::Result<()> {
         if !open.is_full(&self.options) {
             return Ok(());
         }
         let full = open.pack(self.options.gzip)?;
+        // Sending waits; others may fill the next one meanwhile.
         drop(open);
         self.send(full);
         Ok(())
@@ -170,7 +179,7 @@ impl BulkSink {
     }
 
     fn send_open(&self) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.filling();
         if open.is_empty() {
             return;
         }

@@ -106,8 +106,9 @@ impl<'a> Search<'a> {
         let answer = cluster.expect(Call::post(path), what).await?;
         let answer = answer.json(what)?;
         let id = answer.get(member).and_then(Value::as_str);
+        let id = id.ok_or_else(|| incomplete(format!("it keeps no state: {answer}")))?;
         search.moment = Moment::PointInTime {
-            id: id.unwrap_or_default().to_owned(),
+            id: id.to_owned(),
             sort: search.unique_field().await?,
         };
         Ok(search)

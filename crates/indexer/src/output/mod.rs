@@ -21,11 +21,8 @@ use tempfile::{NamedTempFile, SpooledTempFile};
 use uuid::Uuid;
 
 use crate::bulk::Shipped;
-use crate::sink::{SPILL_FAILURE, Sink, StagedReport};
+use crate::sink::{SPILL_BYTES, SPILL_FAILURE, Sink, StagedReport};
 use crate::unfinished::{Registry, Unfinished};
-
-/// What a waiting report may take of memory.
-const SPILL_BYTES: usize = 8 << 20;
 
 /// Format of a file of documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -113,7 +113,9 @@ fn is_whole(report: &Path) -> bool {
 fn send(arguments: &SidecarArguments, ended: Ended) -> Result<(Exit, String)> {
     let contract = &arguments.contract;
     let reports = reports(contract)?;
-    let whole = !reports.is_empty() && reports.iter().all(|path| is_whole(path));
+    // Of a quiet report it is known.
+    let whole =
+        ended == Ended::Quiet || (!reports.is_empty() && reports.iter().all(|path| is_whole(path)));
     let Some(sink) = arguments.sending.open(&[])? else {
         bail!("a sidecar needs --es-server URL (or ES_SERVER)");
     };
