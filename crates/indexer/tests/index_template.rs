@@ -37,6 +37,7 @@ fn of_kind(kind: &str) -> Value {
 fn field(name: &str, member: &Value) -> Value {
     match name {
         "error_message" | "failure_reason" => return text(),
+        "log_tail" => return of_kind("text"),
         // As many as documents, or nearly: one copy of their terms is enough.
         "document_id" | "request_id" | "response_id" | "conversation_id" => {
             return of_kind("keyword");

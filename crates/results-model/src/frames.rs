@@ -107,6 +107,10 @@ const TEXTS: &[&str] = &[
     "output_tokens",
     "tokenizer",
     "failure_reason",
+    "log_tail",
+    "namespace",
+    "podName",
+    "nodeName",
 ];
 
 /// Columns of a summary's frame that are JSON text.

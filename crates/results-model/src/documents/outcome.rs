@@ -1,4 +1,4 @@
-//! How a benchmark's process ended, for whoever watched it.
+//! How and where a benchmark's process ended, for whoever watched it.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{SCHEMA_VERSION, SummaryMetricName, Timestamp};
 use crate::identity::{self, RunContext};
 
-/// How a benchmark's process ended. No report says it: absent where nobody watched.
+/// How and where a benchmark's process ended. No report says it: absent where nobody watched.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RunOutcome {
@@ -19,6 +19,18 @@ pub struct RunOutcome {
     /// Why it did not end well, in words.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failure_reason: Option<String>,
+    /// The last lines of its log, if it did not end well.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub log_tail: Option<String>,
+    /// Kubernetes namespace that it ran in, under kube-burner's name.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub namespace: Option<String>,
+    /// Pod that it ran in, under kube-burner's name.
+    #[serde(rename = "podName", skip_serializing_if = "Option::is_none", default)]
+    pub pod_name: Option<String>,
+    /// Node that the pod ran on, under kube-burner's name.
+    #[serde(rename = "nodeName", skip_serializing_if = "Option::is_none", default)]
+    pub node_name: Option<String>,
 }
 
 /// What stands for the summaries of a benchmark that left none: no report, or one of which
