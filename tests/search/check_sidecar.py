@@ -4,13 +4,17 @@
 """
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
+from proxy import Proxy
 from server import REPORT, ROOT, Server, expected, grown, indexer
 
 sys.path.insert(0, str(ROOT / "tests/independent"))
@@ -28,6 +32,7 @@ class Pod:
         self.log = self.path / "termination-log"
         self.results = self.path / "results"
         self.results.mkdir()
+        self.unsent = self.results / "guidellm-unsent.ndjson"
         kept = {key: value for key, value in os.environ.items() if not key.startswith("ES_")}
         own = {
             "RESULTS_DIR": str(self.results), "TERMINATION_LOG": str(self.log), "ES_SERVER": server,
@@ -184,13 +189,144 @@ def check_server_away(server: Server, binary: str) -> list[str]:
     pod = Pod(binary, server.url, "away", "--give-up-after", "2s")
     pod.write("benchmarks.json", TEXT)
     pod.write("exit-code", "0")
-    found = verdict(pod, 4, "62 unsent; `guidellm-indexer replay guidellm-unsent.ndjson`")
+    found = verdict(pod, 4, f"62 unsent; `guidellm-indexer replay {pod.unsent}`")
     server.start()
-    command = ("replay", "guidellm-unsent.ndjson", "--es-server", server.url)
-    code, _, told = indexer(binary, *command, folder=str(pod.path))
+    code, _, told = indexer(binary, "replay", str(pod.unsent), "--es-server", server.url)
     if code or server.documents("away") != documents(binary, str(REPORT), **PASSED):
         found.append(f"replay: exit {code}: {told}")
     return found
+
+
+def check_pod_ends(server: Server, binary: str) -> list[str]:
+    """SIGTERM while the server is away: all is on the disk at once. A server that comes back in
+    the time that is left gets it; else the exit code says so, in time."""
+    found = []
+    for comes_back in (True, False):
+        server.stop()
+        index = f"pod-ends-{comes_back}".lower()
+        pod = Pod(binary, server.url, index, GRACE_SECONDS="30" if comes_back else "5")
+        pod.write("benchmarks.json", TEXT)
+        pod.write("exit-code", "0")
+        time.sleep(1)
+        pod.child.send_signal(signal.SIGTERM)
+        time.sleep(1.5)
+        if len(pod.unsent.read_text().splitlines() if pod.unsent.exists() else ()) != 62:
+            found.append("not all is on the disk")
+        if comes_back:
+            server.start()
+            found += verdict(pod, 0, "exit code 0; 62 documents indexed")
+            if server.documents(index) != documents(binary, str(REPORT), **PASSED):
+                found.append(f"{server.count(index)} documents")
+        else:
+            found += verdict(pod, 4, "0 documents indexed, 62 unsent")
+            server.start()
+        if pod.unsent.exists() == comes_back:
+            found.append(f"the spool: {pod.unsent.exists()}")
+    return found
+
+
+def check_pod_ends_meanwhile(server: Server, binary: str) -> list[str]:
+    """SIGTERM while documents are sent to a server that is slow: it finishes, each once."""
+    def slowly(number: int, body: bytes, handler: object) -> None:
+        time.sleep(0.3)
+
+    with tempfile.TemporaryDirectory() as folder, Proxy(server.call, slowly) as proxy:
+        report = grown(folder, 100)
+        wanted = documents(binary, report, **PASSED)
+        pod = Pod(binary, proxy.url, "meanwhile", "--batch-documents", "500")
+        pod.write("benchmarks.json", Path(report).read_text())
+        pod.write("exit-code", "0")
+        while proxy.bulks < 3:
+            time.sleep(0.05)
+        pod.child.send_signal(signal.SIGTERM)
+        found = verdict(pod, 0, " documents indexed")
+    if server.documents("meanwhile") != wanted:
+        found.append(f"{server.count('meanwhile')} of {len(wanted)}")
+    return found + (["the spool is still there"] if pod.unsent.exists() else [])
+
+
+def check_no_room(server: Server, binary: str) -> list[str]:
+    """SIGTERM, a server that is there, and a disk that takes nothing: the server gets it all."""
+    pod = Pod(binary, server.url, "no-room", "--unsent", "/dev/full")
+    pod.write("benchmarks.json", TEXT)
+    pod.child.send_signal(signal.SIGTERM)
+    found = verdict(pod, 0, "62 documents indexed")
+    if server.documents("no-room") != documents(binary, str(REPORT)):
+        found.append(f"{server.count('no-room')} documents")
+    return found
+
+
+def check_refused(server: Server, binary: str) -> list[str]:
+    """Whatever is wrong with the server, the documents are kept, and it is told why."""
+    server.call("PUT", "refused", {"mappings": {"properties": {"rate": {"type": "long"}}}})
+    pod = Pod(binary, server.url, "refused")
+    pod.write("benchmarks.json", TEXT)
+    pod.write("exit-code", "0")
+    found = verdict(pod, 4, "62 unsent")
+    code, outcome, told = indexer(
+        binary, "replay", str(pod.unsent), "--es-server", server.url, "--es-index", "mended", "--json"
+    )
+    if code or server.documents("mended") != documents(binary, str(REPORT), **PASSED):
+        found.append(f"replay: exit {code}: {outcome} {told}")
+    return found
+
+
+def check_secret_file(server: Server, binary: str) -> list[str]:
+    """A password may stand in a mounted file; it never shows."""
+    asked = []
+    with tempfile.TemporaryDirectory() as folder, Proxy(
+        server.call, lambda *_: None, lambda handler, _: asked.append(handler.headers)
+    ) as proxy:
+        secret = Path(folder) / "password"
+        secret.write_text("hunter2\n")
+        pod = Pod(binary, proxy.url, "secret", ES_USERNAME="me", ES_PASSWORD_FILE=str(secret))
+        pod.write("benchmarks.json", TEXT)
+        pod.write("exit-code", "0")
+        found = verdict(pod, 0, "62 documents indexed")
+        if any(it["Authorization"] != "Basic bWU6aHVudGVyMg==" for it in asked) or not asked:
+            found.append(f"{[it['Authorization'] for it in asked]}")
+        pod = Pod(binary, proxy.url, "secret", ES_API_KEY_FILE=str(secret) + "-not")
+        code, told, _ = pod.end()
+        if code != 2 or "password-not (named by ES_API_KEY_FILE)" not in told:
+            found.append(f"exit {code}: {told}")
+    return found
+
+
+def check_health(server: Server, binary: str) -> list[str]:
+    """It tells how far it has come, to Kubernetes and to Prometheus."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    pod = Pod(binary, server.url, "health", NATIVE_SIDECAR="true", HEALTH_PORT=str(port))
+    time.sleep(1)
+    found = [] if urllib.request.urlopen(f"{url}/healthz").read() == b"ok\n" else ["not well"]
+
+    def metrics() -> dict[str, float]:
+        text = urllib.request.urlopen(f"{url}/metrics").read().decode()
+        lines = [line for line in text.splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+    since = "guidellm_indexer_waiting_since_timestamp_seconds"
+    if abs(metrics()[since] - time.time()) > 10 or any(
+        value for name, value in metrics().items() if name != since
+    ):
+        found.append(f"before: {metrics()}")
+    pod.write("benchmarks.json", TEXT)
+    pod.write("exit-code", "0")
+    while not pod.log.exists() or not pod.log.read_text():
+        time.sleep(0.1)
+    after = metrics()
+    created = {
+        re.search('kind="(.*?)"', name)[1]: value
+        for name, value in after.items() if 'outcome="created"' in name
+    }  # fmt: skip
+    if after[since] or created != {"summary": 3, "request": 59}:
+        found.append(f"after: {after}")
+    if not 1000 < after["guidellm_indexer_sent_bytes_total"] < 200_000:
+        found.append(f"bytes: {after}")
+    pod.child.send_signal(signal.SIGTERM)
+    return found + verdict(pod, 0, "62 documents indexed")
 
 
 def check_killed(server: Server, binary: str) -> list[str]:
@@ -224,7 +360,8 @@ def main(binary: str, name: str) -> int:
     tally = Tally()
     checks = (
         check_marker, check_quiet, check_failed, check_no_report, check_ended_well, check_native,
-        check_killed, check_server_away,
+        check_killed, check_pod_ends_meanwhile, check_no_room, check_refused, check_secret_file,
+        check_health, check_server_away, check_pod_ends,
     )  # fmt: skip
     with Server(name) as server:
         for check in checks:

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::bulk::Operation;
 use crate::output::Format;
 use crate::shard::Shard;
+#[cfg(feature = "sidecar")]
 use crate::sidecar::Contract;
 
 /// Normalised documents out of GuideLLM benchmark reports, of every release.
@@ -41,6 +42,7 @@ pub enum Command {
   guidellm-indexer replay guidellm-rejected.ndjson --es-server \"$ES_SERVER\" --es-index other")]
     Replay(ReplayArguments),
     /// Wait for the benchmark in the same pod, and send its report
+    #[cfg(feature = "sidecar")]
     #[command(after_help = "Examples:
   guidellm-indexer sidecar --results-dir /results --es-server \"$ES_SERVER\" --es-index guidellm
   RESULTS_DIR=/results JOB_NAME=steady-chat-10 guidellm-indexer sidecar
@@ -152,7 +154,7 @@ pub struct SummaryArguments {
 }
 
 /// Which server.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "OpenSearch or Elasticsearch")]
 pub struct ServerArguments {
     /// Server, or its nodes with commas between them; empty or `none` for no server
@@ -170,7 +172,8 @@ pub struct ServerArguments {
         long,
         value_name = "NAME",
         env = "ES_USERNAME",
-        help = "User; the password is ES_PASSWORD. ES_API_KEY or ES_BEARER_TOKEN do without one"
+        help = "User; the password is ES_PASSWORD. ES_API_KEY or ES_BEARER_TOKEN do without one. Each \
+                may stand in a file instead, named by ES_PASSWORD_FILE and so on"
     )]
     pub es_username: Option<String>,
     /// Certificate authority to trust, instead of the system's
@@ -194,7 +197,7 @@ pub struct ServerArguments {
 }
 
 /// Which server, and how documents are sent there.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct SendingArguments {
     /// Which server.
     #[command(flatten)]
@@ -205,7 +208,7 @@ pub struct SendingArguments {
 }
 
 /// How documents are sent.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Sending documents")]
 pub struct BulkArguments {
     /// Where a document's id is there: `index` replaces, `create` leaves it. A data stream takes
@@ -272,6 +275,7 @@ pub struct ExportArguments {
 }
 
 /// Arguments of `sidecar`.
+#[cfg(feature = "sidecar")]
 #[derive(Debug, Args)]
 pub struct SidecarArguments {
     /// What it is told by whoever wrote its manifest.

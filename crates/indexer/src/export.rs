@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::bulk::Stop;
 use crate::cli::ExportArguments;
 use crate::cluster::{Cluster, ClusterError, Search};
 use crate::sink::Sinks;
@@ -32,7 +33,9 @@ pub(crate) fn run(arguments: &ExportArguments, unfinished: &Registry) -> Result<
     let indices = indices(arguments)?;
     arguments.targets.check()?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let reached = server.wait(|| runtime.block_on(Cluster::connect(&connection)))?;
+    let reached = server.wait(&Stop::default(), || {
+        runtime.block_on(Cluster::connect(&connection))
+    })?;
     let Some(cluster) = reached else {
         return Ok(Exit::DeadlinePassed);
     };

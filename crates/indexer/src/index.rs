@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use guidellm_results_model::{Exit, ReadOutcome, Verification};
 use serde::Serialize;
 
-use crate::bulk::Shipped;
+use crate::bulk::{Shipped, Stop};
 use crate::cli::IndexArguments;
 use crate::files::Named;
 use crate::in_order::in_order;
@@ -118,7 +118,7 @@ fn open_sinks(arguments: &IndexArguments, unfinished: &Registry) -> Result<Sinks
     if arguments.dry_run {
         return Ok(Sinks(sinks));
     }
-    if let Some(server) = arguments.sending.open(&[])? {
+    if let Some(server) = arguments.sending.open(&[], &Stop::default())? {
         sinks.push(Box::new(server));
     }
     arguments.targets.open(sinks, unfinished)

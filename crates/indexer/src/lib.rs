@@ -50,12 +50,14 @@ pub fn run(cli: Cli) -> Exit {
     let unfinished = Registry::default();
     // The sidecar has to outlive a SIGTERM.
     let watched = match cli.command {
+        #[cfg(feature = "sidecar")]
         Command::Sidecar(_) => Ok(()),
         _ => unfinished.remove_on_signals(),
     };
     let ended = watched.and_then(|()| match cli.command {
         Command::Index(arguments) => index::run(&arguments, &unfinished),
         Command::Replay(arguments) => replay::run(&arguments),
+        #[cfg(feature = "sidecar")]
         Command::Sidecar(arguments) => sidecar::run(&arguments),
         Command::Export(arguments) => export::run(&arguments, &unfinished),
         #[cfg(feature = "store")]

@@ -8,33 +8,15 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use guidellm_results_model::Exit;
 
-use crate::bulk::{BulkSink, Shipped, Undelivered};
-use crate::cli::ReplayArguments;
+use crate::bulk::{BulkSink, Shipped, Stop, Undelivered};
+use crate::cli::{ReplayArguments, SendingArguments};
 use crate::server;
 
 pub(crate) fn run(arguments: &ReplayArguments) -> Result<Exit> {
-    let file = &arguments.file;
-    let place = || file.display().to_string();
-    // A replay that was killed is taken up again.
-    let taken = taken_name(file);
-    let present = if taken.exists() { &taken } else { file };
-    let indices = indices(present).with_context(place)?;
-    let Some(sink) = arguments.sending.open(&indices)? else {
-        bail!("replay needs --es-server URL (or ES_SERVER)");
-    };
-    if sink.cluster().is_none() {
+    let stop = Stop::default();
+    let Some(shipped) = send_again(&arguments.file, &arguments.sending, &stop)? else {
         return Ok(Exit::DeadlinePassed);
-    }
-    // From here on it is ours: what still is not delivered goes to a new file of its name.
-    if present == file {
-        fs::rename(file, &taken).with_context(place)?;
-    }
-    let elsewhere = arguments.sending.server.es_index.as_deref().map(Into::into);
-    let shipped = send(sink, &taken, elsewhere.as_ref()).with_context(place)?;
-    // Whatever was not delivered now is in the files of the unsent and the rejected.
-    if shipped.count(|it| it.lost) == 0 {
-        fs::remove_file(&taken).with_context(place)?;
-    }
+    };
     if arguments.json {
         let mut stdout = std::io::stdout().lock();
         serde_json::to_writer(&mut stdout, &shipped)?;
@@ -42,6 +24,37 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Result<Exit> {
     }
     server::tell_of(&shipped, arguments.quiet);
     Ok(shipped.exit())
+}
+
+/// Sends the documents of a file of undelivered ones, and removes it; `None` if the server stays
+/// away, which leaves it as it is.
+pub(crate) fn send_again(
+    file: &Path,
+    sending: &SendingArguments,
+    stop: &Stop,
+) -> Result<Option<Shipped>> {
+    let place = || file.display().to_string();
+    // A replay that was killed is taken up again.
+    let taken = taken_name(file);
+    let present = if taken.exists() { &taken } else { file };
+    let indices = indices(present).with_context(place)?;
+    let Some(sink) = sending.open(&indices, stop)? else {
+        bail!("replay needs --es-server URL (or ES_SERVER)");
+    };
+    if sink.cluster().is_none() {
+        return Ok(None);
+    }
+    // From here on it is ours: what still is not delivered goes to a new file of its name.
+    if present == file {
+        fs::rename(file, &taken).with_context(place)?;
+    }
+    let elsewhere = sending.server.es_index.as_deref().map(Into::into);
+    let shipped = send(sink, &taken, elsewhere.as_ref()).with_context(place)?;
+    // Whatever was not delivered now is in the files of the unsent and the rejected.
+    if shipped.count(|it| it.lost) == 0 {
+        fs::remove_file(&taken).with_context(place)?;
+    }
+    Ok(Some(shipped))
 }
 
 fn taken_name(file: &Path) -> PathBuf {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::bulk::{BulkOptions, BulkSink, Shipped};
+use crate::bulk::{BulkOptions, BulkSink, Shipped, Stop};
 use crate::cli::{SendingArguments, ServerArguments};
 use crate::cluster::{ClusterError, Connection, Credentials, Secret};
 use crate::tell;
@@ -36,13 +36,11 @@ impl ServerArguments {
     /// From flags and the environment. Secrets come from the environment alone: a process's
     /// arguments can be read by everybody.
     fn credentials(&self) -> Result<Option<Credentials>, ClusterError> {
-        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let basic = self.es_username.clone().map(|username| Credentials::Basic {
-            username,
-            password: Secret::new(set("ES_PASSWORD").unwrap_or_default()),
-        });
-        let key = set("ES_API_KEY").map(|key| Credentials::ApiKey(Secret::new(key)));
-        let token = set("ES_BEARER_TOKEN").map(|token| Credentials::Bearer(Secret::new(token)));
+        let password = secret("ES_PASSWORD")?.unwrap_or_else(|| Secret::new(String::new()));
+        let basic = self.es_username.clone();
+        let basic = basic.map(|username| Credentials::Basic { username, password });
+        let key = secret("ES_API_KEY")?.map(Credentials::ApiKey);
+        let token = secret("ES_BEARER_TOKEN")?.map(Credentials::Bearer);
         let certificate = self.cert.clone().map(Credentials::Certificate);
         let signed = self.aws_sigv4.then_some(Credentials::AwsSigV4);
         let mut given = [basic, key, token, certificate, signed]
@@ -57,9 +55,11 @@ impl ServerArguments {
         }
     }
 
-    /// Tries to reach the server until it is there, or was away for too long, which is told.
+    /// Tries to reach the server until it is there, or was away for too long, which is told; or
+    /// is stopped.
     pub(crate) fn wait<T>(
         &self,
+        stop: &Stop,
         reach: impl Fn() -> Result<T, ClusterError>,
     ) -> Result<Option<T>, ClusterError> {
         if self.insecure {
@@ -71,6 +71,7 @@ impl ServerArguments {
         let mut told = false;
         loop {
             let error = match reach() {
+                _ if stop.is_stopped() => return Ok(None),
                 Err(error) if error.is_retryable() => error,
                 reached => return reached.map(Some),
             };
@@ -109,22 +110,37 @@ impl SendingArguments {
         })
     }
 
-    /// Opens the sink, if there is a server; waits for a server that is away.
+    /// Opens the sink, if there is a server; waits for a server that is away, unless stopped.
     /// Documents go to the indices that are known, unless the user names another.
-    pub(crate) fn open(&self, known: &[Arc<str>]) -> Result<Option<BulkSink>> {
+    pub(crate) fn open(&self, known: &[Arc<str>], stop: &Stop) -> Result<Option<BulkSink>> {
         let Some(connection) = self.server.connection()? else {
             return Ok(None);
         };
         let known = known.iter().filter(|_| self.server.es_index.is_none());
         let known: Vec<Arc<str>> = known.cloned().collect();
-        let options = self.options(known.first().map(|index| &**index))?;
+        let options = BulkOptions {
+            stop: stop.clone(),
+            ..self.options(known.first().map(|index| &**index))?
+        };
         let reached = self
             .server
-            .wait(|| self.reach(&connection, &options, &known))?;
+            .wait(stop, || self.reach(&connection, &options, &known))?;
         Ok(Some(match reached {
             Some(sink) => sink,
             None => BulkSink::unreached(options)?,
         }))
+    }
+
+    /// A sink that keeps everything.
+    #[cfg(feature = "sidecar")]
+    pub(crate) fn unreached(&self) -> Result<BulkSink> {
+        Ok(BulkSink::unreached(self.options(None)?)?)
+    }
+
+    /// Whether the user said all that is needed.
+    #[cfg(feature = "sidecar")]
+    pub(crate) fn check(&self) -> Result<()> {
+        self.options(None).map(drop)
     }
 
     fn reach(
@@ -141,6 +157,23 @@ impl SendingArguments {
         }
         Ok(sink)
     }
+}
+
+/// A secret of the environment, or of a file that the environment names (`NAME_FILE`), as
+/// mounted Secrets are.
+fn secret(name: &str) -> Result<Option<Secret>, ClusterError> {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let file = format!("{name}_FILE");
+    let given = match (set(name), set(&file)) {
+        (Some(_), Some(_)) => Err(format!("{name} and {file} are both set; leave one out")),
+        (None, Some(path)) => match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text.trim_end().to_owned())),
+            Err(error) => Err(format!("{path} (named by {file}): {error}")),
+        },
+        (given, None) => Ok(given),
+    };
+    let given = given.map_err(ClusterError::Configuration)?;
+    Ok(given.map(Secret::new))
 }
 
 /// Tells what became of the documents.

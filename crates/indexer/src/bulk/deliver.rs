@@ -120,10 +120,12 @@ impl Delivery {
         let began = Instant::now();
         let mut body = None;
         while !pending.is_empty() {
-            let given_up = self.given_up.load(Ordering::Relaxed);
-            let Some(cluster) = self.cluster.as_ref().filter(|_| !given_up) else {
-                self.keep_unsent(batch, &pending, "the server stays away");
-                return None;
+            let cluster = match self.reachable() {
+                Ok(cluster) => cluster,
+                Err(why) => {
+                    self.keep_unsent(batch, &pending, why);
+                    return None;
+                }
             };
             let sent = match &mut body {
                 Some(body) => body,
@@ -135,13 +137,16 @@ impl Delivery {
                     }
                 },
             };
-            let answer = cluster
-                .send(Call {
-                    method: Method::Post,
-                    path: ANSWER.to_owned(),
-                    body: Some(sent.clone()),
-                })
-                .await;
+            let call = Call {
+                method: Method::Post,
+                path: ANSWER.to_owned(),
+                body: Some(sent.clone()),
+            };
+            let stop = &self.options.stop;
+            self.note_sending(sent.bytes.len());
+            let Some(answer) = stop.unless_stopped(cluster.send(call)).await else {
+                continue;
+            };
             match self.settle(batch, &pending, answer) {
                 Next::Halve => {
                     let other = pending.split_off(pending.len() / 2);
@@ -167,11 +172,32 @@ impl Delivery {
                         self.keep_unsent(batch, &pending, &why);
                         return None;
                     }
-                    tokio::time::sleep(wait).await;
+                    self.note_retry(pending.len());
+                    stop.unless_stopped(tokio::time::sleep(wait)).await;
                 }
             }
         }
         None
+    }
+
+    /// The cluster, if there is still sense in sending.
+    fn reachable(&self) -> Result<&Cluster, &'static str> {
+        if self.options.stop.is_stopped() {
+            return Err("sending was stopped");
+        }
+        let given_up = self.given_up.load(Ordering::Relaxed);
+        let cluster = self.cluster.as_ref().filter(|_| !given_up);
+        cluster.ok_or("the server stays away")
+    }
+
+    fn note_sending(&self, bytes: usize) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.shipped.sent_bytes += bytes as u64;
+    }
+
+    fn note_retry(&self, documents: usize) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.shipped.retried += documents as u64;
     }
 
     /// Counts what an answer settles, and says what to do with the rest.
@@ -274,13 +300,10 @@ impl Delivery {
         began.max(state.taken).elapsed() + wait > self.options.give_up_after
     }
 
-    /// What became of everything.
-    pub(super) fn finish(self) -> Shipped {
-        let state = self
-            .state
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
-        let mut shipped = state.shipped;
+    /// What became of everything, which is on disk now.
+    pub(super) fn finish(&self) -> Shipped {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shipped = state.shipped.clone();
         let files: [(_, Count); 2] = [
             (&state.rejected, |tally| &mut tally.rejected),
             (&state.unsent, |tally| &mut tally.unsent),

@@ -9,9 +9,11 @@ mod deliver;
 mod judge;
 mod report;
 mod sink;
+mod stop;
 mod undelivered;
 
 pub use sink::BulkSink;
+pub use stop::Stop;
 pub(crate) use undelivered::Undelivered;
 
 use std::path::PathBuf;
@@ -64,6 +66,8 @@ pub struct BulkOptions {
     pub rejected: PathBuf,
     /// File for documents that it did not take in time.
     pub unsent: PathBuf,
+    /// Ends it before its time.
+    pub stop: Stop,
 }
 
 impl BulkOptions {
@@ -81,6 +85,7 @@ impl BulkOptions {
             give_up_after: Duration::from_mins(5),
             rejected: "guidellm-rejected.ndjson".into(),
             unsent: "guidellm-unsent.ndjson".into(),
+            stop: Stop::default(),
         }
     }
 
@@ -125,6 +130,19 @@ impl Tally {
     }
 }
 
+impl Tally {
+    fn then(self, again: Self) -> Self {
+        Self {
+            created: self.created + again.created,
+            updated: self.updated + again.updated,
+            unchanged: self.unchanged + again.unchanged,
+            rejected: self.rejected + again.rejected,
+            unsent: again.unsent,
+            lost: again.lost,
+        }
+    }
+}
+
 /// What became of all documents.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Shipped {
@@ -132,6 +150,10 @@ pub struct Shipped {
     pub summaries: Tally,
     /// Of the requests.
     pub requests: Tally,
+    /// How often a document was sent again.
+    pub retried: u64,
+    /// Bytes of the bodies that were sent, as they were sent.
+    pub sent_bytes: u64,
     /// The file with rejected documents, if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejected_file: Option<PathBuf>,
@@ -152,6 +174,20 @@ impl Shipped {
             Exit::SomeFailed
         } else {
             Exit::Done
+        }
+    }
+
+    /// Of documents of which those that were unsent or lost were all sent once more.
+    #[must_use]
+    pub fn then(self, again: Self) -> Self {
+        Self {
+            summaries: self.summaries.then(again.summaries),
+            requests: self.requests.then(again.requests),
+            retried: self.retried + again.retried,
+            sent_bytes: self.sent_bytes + again.sent_bytes,
+            rejected_file: again.rejected_file.or(self.rejected_file),
+            unsent_file: again.unsent_file,
+            reasons: again.reasons,
         }
     }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::batch::{Batch, Packed};
 use super::deliver::Delivery;
 use super::report::ReportOnItsWay;
-use super::{BulkOptions, Kind, Shipped, Tally};
+use super::{BulkOptions, Kind, Shipped, Stop, Tally};
 use crate::cluster::{Cluster, ClusterError, Connection};
 use crate::mappings;
 use crate::sink::{Sink, StagedReport};
@@ -41,7 +41,7 @@ impl BulkSink {
     /// If it cannot be reached or is no search server.
     pub fn open(connection: &Connection, options: BulkOptions) -> Result<Self, ClusterError> {
         let runtime = runtime()?;
-        let cluster = runtime.block_on(Cluster::connect(connection))?;
+        let cluster = until_stopped(&runtime, &options.stop, Cluster::connect(connection))?;
         Ok(Self::start(runtime, Some(cluster), options))
     }
 
@@ -108,7 +108,10 @@ impl BulkSink {
 
     pub(crate) fn prepare(&self, indices: &[Arc<str>]) -> Result<(), ClusterError> {
         match &self.cluster {
-            Some(cluster) => self.runtime.block_on(mappings::prepare(cluster, indices)),
+            Some(cluster) => {
+                let preparing = mappings::prepare(cluster, indices);
+                until_stopped(&self.runtime, &self.options.stop, preparing)
+            }
             None => Ok(()),
         }
     }
@@ -206,6 +209,12 @@ impl BulkSink {
         undelivered + sent.saturating_sub(shipped.count(Tally::total))
     }
 
+    /// Tells at any time, from any thread, what became of the documents so far.
+    pub fn watch(&self) -> impl Fn() -> Shipped + Send + Sync + use<> {
+        let delivery = Arc::clone(&self.delivery);
+        move || delivery.shipped()
+    }
+
     /// Waits until every document is with the server or in a file.
     #[must_use]
     pub fn finish(self) -> Shipped {
@@ -221,9 +230,7 @@ impl BulkSink {
         drop(batches);
         runtime.block_on(async { while workers.join_next().await.is_some() {} });
         drop(runtime);
-        let mut shipped = Arc::into_inner(delivery)
-            .map(Delivery::finish)
-            .unwrap_or_default();
+        let mut shipped = delivery.finish();
         // A worker that died took its batch along.
         shipped.requests.lost += sent
             .into_inner()
@@ -253,6 +260,15 @@ fn runtime() -> Result<Runtime, ClusterError> {
         .enable_all()
         .build();
     runtime.map_err(|error| ClusterError::Configuration(format!("no threads: {error}")))
+}
+
+fn until_stopped<T>(
+    runtime: &Runtime,
+    stop: &Stop,
+    work: impl Future<Output = Result<T, ClusterError>>,
+) -> Result<T, ClusterError> {
+    let done = runtime.block_on(stop.unless_stopped(work));
+    done.unwrap_or(Err(ClusterError::Stopped))
 }
 
 async fn work(waiting: Arc<tokio::sync::Mutex<Receiver<Packed>>>, delivery: Arc<Delivery>) {

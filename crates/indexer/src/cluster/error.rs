@@ -48,6 +48,9 @@ pub enum ClusterError {
         /// The server's reason.
         reason: String,
     },
+    /// It was told to stop before it was reached.
+    #[error("stopped before the server was reached")]
+    Stopped,
     /// A search gave less than it should have.
     #[error("the server did not give all documents: {reason}; run it again")]
     Incomplete {
@@ -82,6 +85,7 @@ impl ClusterError {
             | Self::Untrusted { .. }
             | Self::Unauthorized { .. }
             | Self::WrongProduct { .. }
+            | Self::Stopped
             | Self::Incomplete { .. }
             | Self::Mapping { .. } => false,
         }

@@ -1,7 +1,7 @@
 //! What a sidecar is told, by flags or by its environment: the one place where the names are.
 
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -28,18 +28,42 @@ pub struct Contract {
     /// The run; by default GuideLLM's own run id, or one derived from the report
     #[arg(long, env = Contract::UUID)]
     pub uuid: Option<String>,
+    /// Folder for documents that cannot be sent; made if need be [default: the folder of results]
+    #[arg(long, value_name = "DIR", env = Contract::SPOOL_DIR)]
+    pub spool_dir: Option<PathBuf>,
     /// Sample of the scenario: the index of the pod in its Job
     #[arg(long, short, env = Contract::SAMPLE, default_value_t = 0)]
     pub sample: u32,
     /// It is a native sidecar: once it is done, it waits for SIGTERM, or it would be started again
     #[arg(long, env = Contract::NATIVE)]
     pub native: bool,
+    /// The pod's `terminationGracePeriodSeconds`: after SIGTERM it is done within these
+    #[arg(long, value_name = "SECONDS", env = Contract::GRACE_SECONDS, default_value_t = 30)]
+    pub grace_seconds: u64,
+    /// This pod
+    #[arg(long, value_name = "NAME", env = Contract::POD_NAME)]
+    pub pod_name: Option<String>,
+    /// Its namespace
+    #[arg(long, value_name = "NAME", env = Contract::POD_NAMESPACE)]
+    pub pod_namespace: Option<String>,
+    /// Its node
+    #[arg(long, value_name = "NAME", env = Contract::NODE_NAME)]
+    pub node_name: Option<String>,
+    /// The benchmark's container [default: the pod's, as kubectl chooses it]
+    #[arg(long, value_name = "NAME", env = Contract::CONTAINER)]
+    pub container: Option<String>,
+    /// Port for /healthz and /metrics
+    #[arg(long, value_name = "PORT", env = Contract::HEALTH_PORT)]
+    pub health_port: Option<NonZero<u16>>,
     /// File for one line that says what came of it
     #[arg(long, value_name = "FILE", env = Contract::TERMINATION_LOG, default_value = "/dev/termination-log")]
     pub termination_log: PathBuf,
 }
 
 impl Contract {
+    /// What `/bin/sh -c` runs in the benchmark's container, whose image it leaves as it is: its
+    /// arguments are the benchmark, whose exit code it writes to [`Self::MARKER_FILE`].
+    pub const SCRIPT: &str = include_str!("../../../../manifests/sidecar/benchmark.sh");
     /// Name of the variable for [`Self::results_dir`].
     pub const RESULTS_DIR: &str = "RESULTS_DIR";
     /// Name of the variable for [`Self::results_file`].
@@ -52,10 +76,24 @@ impl Contract {
     pub const JOB_NAME: &str = "JOB_NAME";
     /// Name of the variable for [`Self::uuid`].
     pub const UUID: &str = "UUID";
+    /// Name of the variable for [`Self::spool_dir`].
+    pub const SPOOL_DIR: &str = "SPOOL_DIR";
     /// Name of the variable for [`Self::sample`], which Kubernetes sets in an Indexed Job.
     pub const SAMPLE: &str = "JOB_COMPLETION_INDEX";
     /// Name of the variable for [`Self::native`]: `true` or `false`.
     pub const NATIVE: &str = "NATIVE_SIDECAR";
+    /// Name of the variable for [`Self::grace_seconds`].
+    pub const GRACE_SECONDS: &str = "GRACE_SECONDS";
+    /// Name of the variable for [`Self::pod_name`].
+    pub const POD_NAME: &str = "POD_NAME";
+    /// Name of the variable for [`Self::pod_namespace`].
+    pub const POD_NAMESPACE: &str = "POD_NAMESPACE";
+    /// Name of the variable for [`Self::node_name`].
+    pub const NODE_NAME: &str = "NODE_NAME";
+    /// Name of the variable for [`Self::container`].
+    pub const CONTAINER: &str = "BENCHMARK_CONTAINER";
+    /// Name of the variable for [`Self::health_port`].
+    pub const HEALTH_PORT: &str = "HEALTH_PORT";
     /// Name of the variable for [`Self::termination_log`].
     pub const TERMINATION_LOG: &str = "TERMINATION_LOG";
 
@@ -64,6 +102,26 @@ impl Contract {
     pub fn marker(&self) -> PathBuf {
         let default = || self.results_dir.join("exit-code");
         self.marker_file.clone().unwrap_or_else(default)
+    }
+
+    /// The folder for documents that cannot be sent.
+    #[must_use]
+    pub fn spool(&self) -> &Path {
+        self.spool_dir.as_ref().unwrap_or(&self.results_dir)
+    }
+
+    /// This pod; outside Kubernetes, the host.
+    #[must_use]
+    pub fn pod(&self) -> Option<String> {
+        let host = || std::env::var("HOSTNAME").ok();
+        let pod = self.pod_name.clone().or_else(host);
+        pod.filter(|name| !name.is_empty())
+    }
+
+    /// How long after SIGTERM there is.
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace_seconds)
     }
 
     /// How long a whole report must not have changed.

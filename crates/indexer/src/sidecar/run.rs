@@ -1,0 +1,253 @@
+//! From the first look at the pod to the last word about it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use guidellm_results_model::documents::{Request, RunOutcome, Summary};
+use guidellm_results_model::{Consumer, Exit, ReadOptions, RunContext, Source};
+use tokio::runtime::Builder;
+
+use super::contract::Contract;
+use super::health::{self, Progress};
+use super::pod::OwnPod;
+use super::shipment::{Sent, Shipment};
+use super::signals::Signals;
+use super::volume::goes_with_the_pod;
+use super::watch::{Ended, Next, Patience, Seen, Watch};
+use crate::cli::{SendingArguments, SidecarArguments};
+use crate::server::tell_of;
+use crate::sink::read_into;
+use crate::tell;
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(200);
+/// Kubernetes knows how a container ended a moment after its process is gone.
+const STATUS_DELAY: Duration = Duration::from_secs(5);
+
+pub(crate) fn run(arguments: &SidecarArguments) -> Result<Exit> {
+    let contract = &arguments.contract;
+    let sending = prepared(arguments)?;
+    let signals = Signals::watch(contract.grace())?;
+    let background = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    let progress = Progress::new();
+    if let Some(port) = contract.health_port {
+        health::serve(&background, port, &progress)?;
+    }
+    let pod = OwnPod::watch(background.handle(), contract);
+    let ended = wait(contract, pod.as_ref(), &signals)?;
+    tell(&ended.told());
+    progress.ended();
+    let reports = reports(contract)?;
+    // Of a quiet report it is known.
+    let whole =
+        ended == Ended::Quiet || (!reports.is_empty() && reports.iter().all(|path| is_whole(path)));
+    let outcome = outcome(contract, pod.as_ref(), &ended, whole);
+    let shipment = Shipment {
+        sending: &sending,
+        context: RunContext {
+            uuid: contract.uuid.clone().filter(|uuid| !uuid.is_empty()),
+            job_name: contract.job_name.clone(),
+            sample: contract.sample,
+            outcome,
+        },
+        unnamed: &contract.pod().unwrap_or_else(|| "unnamed".to_owned()),
+        reports: &reports,
+    };
+    let mut sent = shipment.send(&signals, &progress)?;
+    if reports.is_empty() {
+        let pattern = contract.results_dir.join(&contract.results_file);
+        let failure = format!("there is no {}", pattern.display());
+        sent.failures.push(failure);
+    }
+    tell_of(&sent.shipped, true);
+    let exit = match sent.shipped.exit() {
+        Exit::Done if !sent.failures.is_empty() || (ended.is_success() && !whole) => {
+            Exit::SomeFailed
+        }
+        exit => exit,
+    };
+    let line = last_words(&ended, &sent);
+    tell(&line);
+    note(&contract.termination_log, &line);
+    if let (Some(pod), Some(reason)) = (&pod, event(exit)) {
+        pod.warn(reason, &line);
+    }
+    // The exit code of a native one says nothing to anybody; started again, it would only send
+    // the same.
+    while contract.native && !signals.came() {
+        sleep(PAUSE);
+    }
+    Ok(exit)
+}
+
+/// How documents are sent from within a pod: whatever cannot be sent is kept in the spool.
+fn prepared(arguments: &SidecarArguments) -> Result<SendingArguments> {
+    let mut sending = arguments.sending.clone();
+    if sending.server.connection()?.is_none() {
+        bail!("a sidecar needs --es-server URL (or ES_SERVER)");
+    }
+    let spool = arguments.contract.spool();
+    fs::create_dir_all(spool).with_context(|| spool.display().to_string())?;
+    for file in [&mut sending.bulk.rejected, &mut sending.bulk.unsent] {
+        *file = spool.join(&*file);
+    }
+    sending.check()?;
+    // Its root file system may be read-only. A folder named by TMPDIR is kept to.
+    if std::env::var_os("TMPDIR").is_none() {
+        drop(tempfile::env::override_temp_dir(spool));
+    }
+    if let Some(why) = goes_with_the_pod(spool) {
+        tell(&format!(
+            "warning: {} goes with the pod ({why}): if the server stays away, the report and its \
+             documents are lost; mount a persistent volume there, or name one by SPOOL_DIR",
+            spool.display()
+        ));
+    }
+    Ok(sending)
+}
+
+/// Waits until the benchmark has ended.
+fn wait(contract: &Contract, pod: Option<&OwnPod>, signals: &Signals) -> Result<Ended> {
+    let began = Instant::now();
+    let mut watch = Watch::new(Patience {
+        quiet: contract.quiet(),
+        last_words: contract.grace() / 5,
+    });
+    loop {
+        // What is seen after the signal is what there is.
+        let terminated = signals.came();
+        let container = pod.and_then(|pod| pod.view().ended);
+        let seen = Seen {
+            terminated,
+            container,
+            marker: fs::read_to_string(contract.marker()).ok(),
+            reports: state(&reports(contract)?),
+        };
+        match watch.next(seen, began.elapsed()) {
+            Next::End(ended) => return Ok(ended),
+            Next::EndIfWhole(ended) if reports(contract)?.iter().all(|path| is_whole(path)) => {
+                return Ok(ended);
+            }
+            Next::EndIfWhole(_) => watch.not_whole(),
+            Next::Wait => {}
+        }
+        sleep(PAUSE);
+    }
+}
+
+/// The reports that are there.
+fn reports(contract: &Contract) -> Result<Vec<PathBuf>> {
+    let folder = glob::Pattern::escape(&contract.results_dir.to_string_lossy());
+    let pattern = format!("{folder}/{}", contract.results_file);
+    let paths = glob::glob(&pattern).with_context(|| format!("{pattern}: not a glob"))?;
+    Ok(paths
+        .filter_map(Result::ok)
+        .filter(|path| path.is_file())
+        .collect())
+}
+
+fn state(reports: &[PathBuf]) -> Vec<(PathBuf, u64, Duration)> {
+    let state = |path: &PathBuf| {
+        let file = path.metadata().ok()?;
+        let changed = file.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some((path.clone(), file.len(), changed))
+    };
+    reports.iter().filter_map(state).collect()
+}
+
+fn is_whole(report: &Path) -> bool {
+    struct Nothing;
+    impl Consumer for Nothing {
+        type Error = anyhow::Error;
+        fn requests(&mut self, _: Vec<Request>) -> Result<()> {
+            Ok(())
+        }
+        fn summary(&mut self, _: Summary) -> Result<()> {
+            Ok(())
+        }
+    }
+    let (context, options) = (RunContext::default(), ReadOptions::default());
+    read_into(Source::path(report), &context, &options, &mut Nothing).is_ok()
+}
+
+/// How and where the benchmark ended, by all who know.
+fn outcome(contract: &Contract, pod: Option<&OwnPod>, ended: &Ended, whole: bool) -> RunOutcome {
+    // Kubernetes knows what a shell does not: that it was for want of memory.
+    let known = match ended {
+        Ended::ExitCode(code) if *code != 0 => pod
+            .and_then(|pod| pod.container_end(STATUS_DELAY))
+            .map(Ended::Container),
+        _ => None,
+    };
+    let mut outcome = known.as_ref().unwrap_or(ended).outcome(whole);
+    let view = pod.map(OwnPod::view).unwrap_or_default();
+    if let (Some(reason), Some(disruption)) = (&mut outcome.failure_reason, view.disruption) {
+        *reason = format!("{disruption}: {reason}");
+    }
+    if outcome.passed == Some(false) {
+        outcome.log_tail = pod.and_then(OwnPod::log_tail);
+    }
+    RunOutcome {
+        namespace: pod.map_or_else(|| contract.pod_namespace.clone(), OwnPod::namespace),
+        pod_name: pod.map_or_else(
+            || contract.pod_name.clone(),
+            |pod| Some(pod.name().to_owned()),
+        ),
+        node_name: contract.node_name.clone().or(view.node),
+        ..outcome
+    }
+}
+
+/// The one line that says what came of it.
+fn last_words(ended: &Ended, sent: &Sent) -> String {
+    let shipped = &sent.shipped;
+    let arrived = shipped.count(|it| it.created + it.updated + it.unchanged);
+    let mut line = format!("{}; {arrived} documents indexed", ended.told());
+    for (what, count) in [
+        ("rejected", shipped.count(|it| it.rejected)),
+        ("unsent", shipped.count(|it| it.unsent)),
+        ("lost", shipped.count(|it| it.lost)),
+    ] {
+        if count > 0 {
+            line = format!("{line}, {count} {what}");
+        }
+    }
+    for file in [&shipped.rejected_file, &shipped.unsent_file]
+        .into_iter()
+        .flatten()
+    {
+        line = format!("{line}; `guidellm-indexer replay {}`", file.display());
+        if let Some(why) = goes_with_the_pod(file) {
+            line = format!("{line} before the pod goes, and this file with it ({why})");
+        }
+    }
+    for failure in &sent.failures {
+        line = format!("{line}; {failure}");
+    }
+    line.replace('\n', " ")
+}
+
+/// Reason of an Event, if there is anything to warn about.
+fn event(exit: Exit) -> Option<&'static str> {
+    match exit {
+        Exit::Done => None,
+        Exit::DeadlinePassed => Some("ResultsNotSent"),
+        _ => Some("ResultsIncomplete"),
+    }
+}
+
+/// Writes the line where Kubernetes shows it. Outside a pod there is no such file.
+fn note(log: &Path, line: &str) {
+    /// As much as Kubernetes keeps.
+    const LONGEST: usize = 4096;
+    let end = line.floor_char_boundary(LONGEST);
+    if let Err(error) = fs::write(log, line.get(..end).unwrap_or_default()) {
+        tell(&format!("warning: {}: {error}", log.display()));
+    }
+}
