@@ -185,11 +185,17 @@ def check_native(server: Server, binary: str) -> list[str]:
 
 def check_server_away(server: Server, binary: str) -> list[str]:
     """The server stays away: all is kept, and the exit code and the log say so."""
+    found = []
     server.stop()
     pod = Pod(binary, server.url, "away", "--give-up-after", "2s")
+    time.sleep(1)
     pod.write("benchmarks.json", TEXT)
     pod.write("exit-code", "0")
-    found = verdict(pod, 4, f"62 unsent; `guidellm-indexer replay {pod.unsent}`")
+    code, told, log = pod.end()
+    if code != 4 or f"62 unsent; `guidellm-indexer replay {pod.unsent}`" not in log:
+        found.append(f"exit {code}, log {log!r}: {told}")
+    if "it is tried again when the benchmark has ended" not in told:
+        found.append(f"no warning at the start: {told}")
     server.start()
     code, _, told = indexer(binary, "replay", str(pod.unsent), "--es-server", server.url)
     if code or server.documents("away") != documents(binary, str(REPORT), **PASSED):
@@ -249,6 +255,7 @@ def check_no_room(server: Server, binary: str) -> list[str]:
     """SIGTERM, a server that is there, and a disk that takes nothing: the server gets it all."""
     pod = Pod(binary, server.url, "no-room", "--unsent", "/dev/full")
     pod.write("benchmarks.json", TEXT)
+    time.sleep(0.5)
     pod.child.send_signal(signal.SIGTERM)
     found = verdict(pod, 0, "62 documents indexed")
     if server.documents("no-room") != documents(binary, str(REPORT)):

@@ -47,8 +47,9 @@ pub enum Command {
   guidellm-indexer sidecar --results-dir /results --es-server \"$ES_SERVER\" --es-index guidellm
   RESULTS_DIR=/results JOB_NAME=steady-chat-10 guidellm-indexer sidecar
 
-It knows that the benchmark ended by the file of its exit code, else by a whole report that does
-not change any more, or by SIGTERM. Of a benchmark that failed, whole records are salvaged.")]
+It knows that the benchmark ended by the file of its exit code, by its container's status, by a whole
+report that does not change any more, or by SIGTERM. Of a benchmark that failed, whole records are
+salvaged. Manifests: manifests/sidecar.")]
     Sidecar(SidecarArguments),
     /// Bring documents back from a server, into a store or a file
     #[command(after_help = "Examples:

@@ -1,8 +1,7 @@
 //! Takes saved GuideLLM reports to where they are looked at: OpenSearch or Elasticsearch, an
 //! embedded store of Parquet files, or a file of documents.
 //!
-//! Reading is [`guidellm_results_model`]'s; this crate knows where documents go. It knows nothing
-//! of Kubernetes.
+//! Reading is [`guidellm_results_model`]'s; this crate knows where documents go.
 
 mod backoff;
 pub mod bulk;

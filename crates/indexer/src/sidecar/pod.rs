@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use kube::api::LogParams;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
@@ -23,6 +24,8 @@ const LOG_LINES: i64 = 40;
 const LOG_BYTES: usize = 8 << 10;
 /// What kubectl goes by where a pod has several containers.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
+/// Reason of a Job whose `activeDeadlineSeconds` are over.
+const DEADLINE: &str = "DeadlineExceeded";
 /// As much as an Event takes.
 const NOTE_BYTES: usize = 1000;
 
@@ -30,6 +33,7 @@ const NOTE_BYTES: usize = 1000;
 pub(super) struct OwnPod {
     runtime: Handle,
     api: Api<Pod>,
+    jobs: Api<Job>,
     recorder: Recorder,
     name: String,
     seen: Arc<Mutex<View>>,
@@ -44,8 +48,6 @@ pub(super) struct View {
     container: String,
     /// How it ended, if it will not be started again.
     pub(super) ended: Option<ContainerEnd>,
-    /// Why the pod ends, if Kubernetes says so.
-    pub(super) disruption: Option<String>,
     pub(super) node: Option<String>,
     /// Whether a container that fails is started again in its pod.
     restarts: bool,
@@ -55,7 +57,17 @@ impl OwnPod {
     /// Looks from now on; nothing outside a pod, or without a service account's token.
     pub(super) fn watch(runtime: &Handle, contract: &Contract) -> Option<Self> {
         let name = contract.pod()?;
-        let mut config = Config::incluster().ok()?;
+        let mut config = match Config::incluster() {
+            Ok(config) => config,
+            Err(error) => {
+                if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
+                    tell(&format!(
+                        "warning: the pod's own status is not looked at: {error}"
+                    ));
+                }
+                return None;
+            }
+        };
         config.read_timeout = Some(PATIENCE);
         let namespace = contract.pod_namespace.clone();
         let namespace = namespace.unwrap_or_else(|| config.default_namespace.clone());
@@ -71,6 +83,7 @@ impl OwnPod {
         };
         let pod = Self {
             api: Api::namespaced(client.clone(), &namespace),
+            jobs: Api::namespaced(client.clone(), &namespace),
             recorder: Recorder::new(client, reporter),
             seen: Arc::default(),
             name,
@@ -96,19 +109,44 @@ impl OwnPod {
         seen.clone()
     }
 
-    /// How the benchmark's container ended; waits until Kubernetes knows, which takes a moment.
+    /// How the benchmark's container ended; waits until Kubernetes knows, which takes a moment,
+    /// but in vain where the pod is deleted: then it is only told with the end of all.
     pub(super) fn container_end(&self, patience: Duration) -> Option<ContainerEnd> {
         let until = Instant::now() + patience;
         loop {
-            let View {
-                ended, container, ..
-            } = self.view();
-            // It is never seen where that is refused.
-            if ended.is_some() || container.is_empty() || Instant::now() > until {
-                return ended;
+            let pod = self.runtime.block_on(self.api.get(&self.name)).ok()?;
+            let view = View::of(&pod, Some(&self.view().container));
+            let deleted = pod.metadata.deletion_timestamp.is_some();
+            if view.ended.is_some() || deleted || Instant::now() > until {
+                return view.ended;
             }
             std::thread::sleep(PAUSE / 10);
         }
+    }
+
+    /// Why the pod ends before the benchmark did, if Kubernetes says so.
+    pub(super) fn disruption(&self) -> Option<String> {
+        self.runtime.block_on(async {
+            let pod = self.api.get(&self.name).await.ok()?;
+            if let Some(reason) = disruption(&pod) {
+                return Some(reason);
+            }
+            pod.metadata.deletion_timestamp.as_ref()?;
+            let owner = pod.owner_references().iter().find(|it| it.kind == "Job");
+            let job = match owner {
+                Some(owner) => self.jobs.get(&owner.name).await.ok(),
+                None => None,
+            };
+            let late = job.as_ref().is_some_and(is_past_its_deadline);
+            Some(
+                if late {
+                    DEADLINE
+                } else {
+                    "the pod was deleted"
+                }
+                .to_owned(),
+            )
+        })
     }
 
     /// The end of the benchmark's log.
@@ -201,6 +239,7 @@ fn advice(error: &Error) -> String {
 
 impl View {
     fn of(pod: &Pod, container: Option<&str>) -> Self {
+        let container = container.filter(|name| !name.is_empty());
         let spec = pod.spec.as_ref();
         let annotated = || pod.annotations().get(DEFAULT_CONTAINER).cloned();
         let first = || Some(spec?.containers.first()?.name.clone());
@@ -212,7 +251,6 @@ impl View {
         let ended = ended(pod, &container).filter(|end| !restarts || end.exit_code == 0);
         Self {
             reference: pod.object_ref(&()),
-            disruption: disruption(pod),
             node: spec.and_then(|spec| spec.node_name.clone()),
             container,
             ended,
@@ -244,6 +282,17 @@ fn disruption(pod: &Pod) -> Option<String> {
 
 fn is_disruption_target(condition: &k8s_openapi::api::core::v1::PodCondition) -> bool {
     condition.type_ == "DisruptionTarget" && condition.status == "True"
+}
+
+/// Whether a Job ends its pods for its deadline. Other reasons may follow from the end of this very
+/// pod, and so tell nothing.
+fn is_past_its_deadline(job: &Job) -> bool {
+    let conditions = job.status.as_ref().and_then(|it| it.conditions.as_ref());
+    conditions.into_iter().flatten().any(|it| {
+        matches!(it.type_.as_str(), "FailureTarget" | "Failed")
+            && it.status == "True"
+            && it.reason.as_deref() == Some(DEADLINE)
+    })
 }
 
 /// The end of a log, from the start of a line.
@@ -308,6 +357,19 @@ mod tests {
         assert!(!ended("OnFailure", 1));
         assert!(ended("OnFailure", 0));
         assert!(ended("Never", 1));
+    }
+
+    #[test]
+    fn a_job_says_that_its_deadline_is_past() {
+        let late = |kind: &str, status: &str, reason: &str| {
+            let condition = json!({ "type": kind, "status": status, "reason": reason });
+            let job = json!({ "status": { "conditions": [condition] } });
+            is_past_its_deadline(&serde_json::from_value(job).unwrap())
+        };
+        assert!(late("FailureTarget", "True", DEADLINE));
+        assert!(late("Failed", "True", DEADLINE));
+        assert!(!late("Failed", "False", DEADLINE));
+        assert!(!late("Failed", "True", "FailedIndexes"));
     }
 
     #[test]

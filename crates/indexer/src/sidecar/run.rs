@@ -17,7 +17,8 @@ use super::shipment::{Sent, Shipment};
 use super::signals::Signals;
 use super::volume::goes_with_the_pod;
 use super::watch::{Ended, Next, Patience, Seen, Watch};
-use crate::cli::{SendingArguments, SidecarArguments};
+use crate::cli::{SendingArguments, ServerArguments, SidecarArguments};
+use crate::cluster::Cluster;
 use crate::server::tell_of;
 use crate::sink::read_into;
 use crate::tell;
@@ -39,8 +40,9 @@ pub(crate) fn run(arguments: &SidecarArguments) -> Result<Exit> {
     if let Some(port) = contract.health_port {
         health::serve(&background, port, &progress)?;
     }
+    background.spawn(warn_of_server(sending.server.clone()));
     let pod = OwnPod::watch(background.handle(), contract);
-    let ended = wait(contract, pod.as_ref(), &signals)?;
+    let ended = refined(wait(contract, pod.as_ref(), &signals)?, pod.as_ref());
     tell(&ended.told());
     progress.ended();
     let reports = reports(contract)?;
@@ -112,6 +114,18 @@ fn prepared(arguments: &SidecarArguments) -> Result<SendingArguments> {
     Ok(sending)
 }
 
+/// Whoever starts a benchmark of an hour wants to know before it whether the password is wrong.
+async fn warn_of_server(server: ServerArguments) {
+    let Ok(Some(connection)) = server.connection() else {
+        return;
+    };
+    if let Err(error) = Cluster::connect(&connection).await {
+        tell(&format!(
+            "warning: {error}; it is tried again when the benchmark has ended"
+        ));
+    }
+}
+
 /// Waits until the benchmark has ended.
 fn wait(contract: &Contract, pod: Option<&OwnPod>, signals: &Signals) -> Result<Ended> {
     let began = Instant::now();
@@ -176,18 +190,22 @@ fn is_whole(report: &Path) -> bool {
     read_into(Source::path(report), &context, &options, &mut Nothing).is_ok()
 }
 
-/// How and where the benchmark ended, by all who know.
-fn outcome(contract: &Contract, pod: Option<&OwnPod>, ended: &Ended, whole: bool) -> RunOutcome {
-    // Kubernetes knows what a shell does not: that it was for want of memory.
+/// Kubernetes knows what a shell does not: that a benchmark was ended for want of memory.
+fn refined(ended: Ended, pod: Option<&OwnPod>) -> Ended {
     let known = match ended {
-        Ended::ExitCode(code) if *code != 0 => pod
-            .and_then(|pod| pod.container_end(STATUS_DELAY))
-            .map(Ended::Container),
+        Ended::ExitCode(code) if code != 0 => pod.and_then(|pod| pod.container_end(STATUS_DELAY)),
         _ => None,
     };
-    let mut outcome = known.as_ref().unwrap_or(ended).outcome(whole);
+    known.map_or(ended, Ended::Container)
+}
+
+/// How and where the benchmark ended, by all who know.
+fn outcome(contract: &Contract, pod: Option<&OwnPod>, ended: &Ended, whole: bool) -> RunOutcome {
+    let mut outcome = ended.outcome(whole);
     let view = pod.map(OwnPod::view).unwrap_or_default();
-    if let (Some(reason), Some(disruption)) = (&mut outcome.failure_reason, view.disruption) {
+    if let Some(reason) = &mut outcome.failure_reason
+        && let Some(disruption) = pod.and_then(OwnPod::disruption)
+    {
         *reason = format!("{disruption}: {reason}");
     }
     if outcome.passed == Some(false) {
