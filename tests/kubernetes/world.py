@@ -1,7 +1,6 @@
 """What the checks of pods share: the world around the pods, and our manifests fitted to it."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,14 +24,12 @@ MODEL = "http://model:8000"
 
 
 class World:
-    """A cluster with a search server, a model server, and the volume that the manifests ask for."""
+    """A cluster, a search server that its pods know, and the volume that the manifests ask for."""
 
     def __init__(self, cluster: Cluster, server: Server, binary: str) -> None:
         self.cluster, self.server, self.binary = cluster, server, binary
         self.volume = self.claimed("guidellm-results")
-        self.model = self.serve_model()
         port = server.url.rsplit(":", 1)[1]
-        self.url = f"http://search:{port}"
         cluster.resolve({
             f"{name}.default.svc.cluster.local": cluster.address for name in ("search", "model")
         })  # fmt: skip
@@ -40,7 +37,7 @@ class World:
         cluster.apply((MANIFESTS / "volume.yaml").read_text())
         cluster.apply(json.dumps({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "guidellm-search"},
-            "stringData": {"ES_SERVER": self.url},
+            "stringData": {"ES_SERVER": f"http://search:{port}"},
         }))  # fmt: skip
 
     def claimed(self, claim: str) -> Path:
@@ -57,14 +54,6 @@ class World:
             },
         }))  # fmt: skip
         return folder
-
-    def serve_model(self, *settings: str) -> subprocess.Popen:
-        """A model server for the pods."""
-        command = [sys.executable, ROOT / "tests/guidellm/model_server.py"]
-        command += ["--host", self.cluster.address, "--port", "8000", *settings]
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        child.stdout.readline()
-        return child
 
     def pods(self, job: str) -> list[dict]:
         """The pods of a job, by their samples."""

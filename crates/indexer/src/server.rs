@@ -178,16 +178,14 @@ fn secret(name: &str) -> Result<Option<Secret>, ClusterError> {
 
 /// Tells what became of the documents.
 pub(crate) fn tell_of(shipped: &Shipped, quiet: bool) {
-    let named = |count: u64, what: &str| (count > 0).then(|| format!("{count} {what}"));
-    let counts = [
-        named(shipped.count(|it| it.created), "created"),
-        named(shipped.count(|it| it.updated), "updated"),
-        named(shipped.count(|it| it.unchanged), "unchanged"),
-        named(shipped.count(|it| it.rejected), "rejected"),
-        named(shipped.count(|it| it.unsent), "unsent"),
-        named(shipped.count(|it| it.lost), "lost"),
-    ];
-    let counts: Vec<String> = counts.into_iter().flatten().collect();
+    let counts = shipped.in_words(&[
+        "created",
+        "updated",
+        "unchanged",
+        "rejected",
+        "unsent",
+        "lost",
+    ]);
     if !quiet && !counts.is_empty() {
         tell(&format!("documents: {}", counts.join(", ")));
     }

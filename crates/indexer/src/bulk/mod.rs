@@ -115,9 +115,9 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// All of them.
+    /// All counts, by their names.
     #[must_use]
-    pub fn total(&self) -> u64 {
+    pub fn counts(&self) -> [(&'static str, u64); 6] {
         let Self {
             created,
             updated,
@@ -125,12 +125,23 @@ impl Tally {
             rejected,
             unsent,
             lost,
-        } = self;
-        created + updated + unchanged + rejected + unsent + lost
+        } = *self;
+        [
+            ("created", created),
+            ("updated", updated),
+            ("unchanged", unchanged),
+            ("rejected", rejected),
+            ("unsent", unsent),
+            ("lost", lost),
+        ]
     }
-}
 
-impl Tally {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.counts().iter().map(|(_, count)| count).sum()
+    }
+
     fn then(self, again: Self) -> Self {
         Self {
             created: self.created + again.created,
@@ -189,6 +200,19 @@ impl Shipped {
             unsent_file: again.unsent_file,
             reasons: again.reasons,
         }
+    }
+
+    /// What became of documents of both kinds, in words: those counts that are not 0.
+    pub(crate) fn in_words(&self, counts: &[&str]) -> Vec<String> {
+        let both = self
+            .summaries
+            .counts()
+            .into_iter()
+            .zip(self.requests.counts());
+        both.map(|((name, one), (_, other))| (name, one + other))
+            .filter(|(name, count)| counts.contains(name) && *count > 0)
+            .map(|(name, count)| format!("{count} {name}"))
+            .collect()
     }
 
     /// How many documents a count of both kinds says.

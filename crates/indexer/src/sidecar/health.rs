@@ -21,7 +21,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use crate::bulk::{Shipped, Tally};
+use crate::bulk::Shipped;
 
 /// The form that Prometheus asks for.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -95,7 +95,7 @@ impl Collector for Progress {
             ("summary", shipped.summaries),
             ("request", shipped.requests),
         ] {
-            for (outcome, count) in outcomes(tally) {
+            for (outcome, count) in tally.counts() {
                 let labels = [("kind", kind), ("outcome", outcome)];
                 let encoder = documents.encode_family(&labels)?;
                 ConstCounter::new(count).encode(encoder)?;
@@ -125,26 +125,6 @@ impl Collector for Progress {
         )?;
         ConstGauge::new(since.map_or(0.0, |since| since.as_secs_f64())).encode(encoder)
     }
-}
-
-/// Each count of a tally under its name.
-fn outcomes(tally: Tally) -> [(&'static str, u64); 6] {
-    let Tally {
-        created,
-        updated,
-        unchanged,
-        rejected,
-        unsent,
-        lost,
-    } = tally;
-    [
-        ("created", created),
-        ("updated", updated),
-        ("unchanged", unchanged),
-        ("rejected", rejected),
-        ("unsent", unsent),
-        ("lost", lost),
-    ]
 }
 
 /// Answers on a port, as long as the runtime runs.

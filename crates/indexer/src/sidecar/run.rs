@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use guidellm_results_model::documents::{Request, RunOutcome, Summary};
 use guidellm_results_model::{Consumer, Exit, ReadOptions, RunContext, Source};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 
 use super::contract::Contract;
 use super::health::{self, Progress};
@@ -32,10 +32,7 @@ pub(crate) fn run(arguments: &SidecarArguments) -> Result<Exit> {
     let contract = &arguments.contract;
     let sending = prepared(arguments)?;
     let signals = Signals::watch(contract.grace())?;
-    let background = Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()?;
+    let background = background()?;
     let progress = Progress::new();
     if let Some(port) = contract.health_port {
         health::serve(&background, port, &progress)?;
@@ -68,10 +65,9 @@ pub(crate) fn run(arguments: &SidecarArguments) -> Result<Exit> {
         sent.failures.push(failure);
     }
     tell_of(&sent.shipped, true);
+    let incomplete = !sent.failures.is_empty() || (ended.is_success() && !whole);
     let exit = match sent.shipped.exit() {
-        Exit::Done if !sent.failures.is_empty() || (ended.is_success() && !whole) => {
-            Exit::SomeFailed
-        }
+        Exit::Done if incomplete => Exit::SomeFailed,
         exit => exit,
     };
     let line = last_words(&ended, &sent);
@@ -86,6 +82,13 @@ pub(crate) fn run(arguments: &SidecarArguments) -> Result<Exit> {
         sleep(PAUSE);
     }
     Ok(exit)
+}
+
+/// What goes on beside the waiting.
+fn background() -> Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(1).enable_all();
+    builder.build().context("no threads")
 }
 
 /// How documents are sent from within a pod: whatever cannot be sent is kept in the spool.
@@ -227,14 +230,8 @@ fn last_words(ended: &Ended, sent: &Sent) -> String {
     let shipped = &sent.shipped;
     let arrived = shipped.count(|it| it.created + it.updated + it.unchanged);
     let mut line = format!("{}; {arrived} documents indexed", ended.told());
-    for (what, count) in [
-        ("rejected", shipped.count(|it| it.rejected)),
-        ("unsent", shipped.count(|it| it.unsent)),
-        ("lost", shipped.count(|it| it.lost)),
-    ] {
-        if count > 0 {
-            line = format!("{line}, {count} {what}");
-        }
+    for count in shipped.in_words(&["rejected", "unsent", "lost"]) {
+        line = format!("{line}, {count}");
     }
     for file in [&shipped.rejected_file, &shipped.unsent_file]
         .into_iter()
