@@ -8,13 +8,13 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// Exponential, with full jitter: any time from nothing to the present limit, so that clients
 /// that were refused together do not come back together.
 #[derive(Debug, Default)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     tries: u32,
 }
 
 impl Backoff {
     /// The next wait; at least what the server asks for. `random` is from 0 to 1.
-    pub(crate) fn next(&mut self, retry_after: Option<Duration>, random: f64) -> Duration {
+    pub fn next(&mut self, retry_after: Option<Duration>, random: f64) -> Duration {
         let limit = FIRST.saturating_mul(1 << self.tries.min(16)).min(LONGEST);
         self.tries += 1;
         let wait = limit.mul_f64(random.clamp(0.0, 1.0));

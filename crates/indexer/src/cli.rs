@@ -95,7 +95,7 @@ pub struct ReportArguments {
 }
 
 /// Where documents go, other than a server.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct TargetArguments {
     /// Write the documents to a file; `-` for standard output
     #[arg(long, short, value_name = "FILE")]

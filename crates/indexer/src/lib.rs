@@ -12,6 +12,7 @@ mod files;
 mod in_order;
 mod index;
 mod journal;
+pub mod kube_burner;
 pub mod mappings;
 mod output;
 mod progress;
@@ -31,12 +32,13 @@ mod targets;
 mod unfinished;
 mod verification;
 
+pub use backoff::Backoff;
 pub use output::{Format, Output};
 pub use shard::Shard;
 pub use sidecar::Contract;
 pub use sink::{IndexError, Sink, StagedReport, index_report};
 #[cfg(feature = "store")]
-pub use store::Store;
+pub use store::{Store, Tables};
 
 use guidellm_results_model::Exit;
 

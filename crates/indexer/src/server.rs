@@ -131,6 +131,21 @@ impl SendingArguments {
         }))
     }
 
+    /// Asks the server what it is, once; nothing is made or sent.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be reached, or is no search server.
+    pub fn ask(&self) -> Result<String> {
+        let Some(connection) = self.server.connection()? else {
+            bail!("no server is named; give --es-server URL (or ES_SERVER)");
+        };
+        let sink = BulkSink::open(&connection, self.options(None)?)?;
+        let product = sink.cluster().map(|cluster| cluster.product().to_string());
+        drop(sink.finish());
+        Ok(product.unwrap_or_default())
+    }
+
     /// A sink that keeps everything.
     #[cfg(feature = "sidecar")]
     pub(crate) fn unreached(&self) -> Result<BulkSink> {
@@ -159,8 +174,18 @@ impl SendingArguments {
     }
 }
 
-/// A secret of the environment, or of a file that the environment names (`NAME_FILE`), as
-/// mounted Secrets are.
+impl Secret {
+    /// A secret of the environment, or of a file that the environment names (`NAME_FILE`), as
+    /// mounted Secrets are.
+    ///
+    /// # Errors
+    ///
+    /// If both are set, or the file cannot be read.
+    pub fn from_environment(name: &str) -> Result<Option<Self>, ClusterError> {
+        secret(name)
+    }
+}
+
 fn secret(name: &str) -> Result<Option<Secret>, ClusterError> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let file = format!("{name}_FILE");
@@ -178,27 +203,32 @@ fn secret(name: &str) -> Result<Option<Secret>, ClusterError> {
 
 /// Tells what became of the documents.
 pub(crate) fn tell_of(shipped: &Shipped, quiet: bool) {
-    let counts = shipped.in_words(&[
-        "created",
-        "updated",
-        "unchanged",
-        "rejected",
-        "unsent",
-        "lost",
-    ]);
-    if !quiet && !counts.is_empty() {
-        tell(&format!("documents: {}", counts.join(", ")));
-    }
-    for reason in &shipped.reasons {
-        tell(&format!("error: {reason}"));
-    }
-    for file in [&shipped.rejected_file, &shipped.unsent_file]
-        .into_iter()
-        .flatten()
-    {
-        let file = file.display();
-        tell(&format!(
-            "error: they are in {file}; `guidellm-indexer replay {file}` sends them again"
-        ));
+    shipped.lines(quiet).iter().for_each(|line| tell(line));
+}
+
+impl Shipped {
+    /// What became of the documents, as lines for the user; quiet ones are errors alone.
+    #[must_use]
+    pub fn lines(&self, quiet: bool) -> Vec<String> {
+        let counts = self.in_words(&[
+            "created",
+            "updated",
+            "unchanged",
+            "rejected",
+            "unsent",
+            "lost",
+        ]);
+        let told = !quiet && !counts.is_empty();
+        let mut lines: Vec<String> = told
+            .then(|| format!("documents: {}", counts.join(", ")))
+            .into_iter()
+            .collect();
+        lines.extend(self.reasons.iter().map(|reason| format!("error: {reason}")));
+        let files = [&self.rejected_file, &self.unsent_file];
+        lines.extend(files.into_iter().flatten().map(|file| {
+            let file = file.display();
+            format!("error: they are in {file}; `guidellm-indexer replay {file}` sends them again")
+        }));
+        lines
     }
 }

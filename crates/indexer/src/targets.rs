@@ -1,8 +1,6 @@
 //! From what the user says of files and stores to sinks for documents.
 
-use std::path::Path;
-#[cfg(feature = "store")]
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
@@ -29,19 +27,36 @@ impl TargetArguments {
     /// Opens the sinks, beside others; the default store if there is no other, and this build has it.
     pub(crate) fn open(&self, others: Vec<Box<dyn Sink>>, unfinished: &Registry) -> Result<Sinks> {
         let mut sinks = others;
-        if let Some(path) = &self.output {
-            sinks.push(Box::new(Output::watched(path, self.format, unfinished)?));
+        if let Some(output) = self.open_output(unfinished)? {
+            sinks.push(Box::new(output));
         }
         #[cfg(feature = "store")]
-        {
-            let default = sinks.is_empty().then(|| PathBuf::from(DEFAULT_STORE));
-            if let Some(root) = self.store.clone().or(default) {
-                sinks.push(Box::new(Store::watched(root, unfinished.clone())?));
-            }
+        if let Some(store) = self.open_store(sinks.is_empty(), unfinished)? {
+            sinks.push(Box::new(store));
         }
         if sinks.is_empty() {
             bail!("where to? name a file with --output, or a server with --es-server");
         }
         Ok(Sinks(sinks))
+    }
+
+    /// The file, if one is named.
+    pub(crate) fn open_output(&self, unfinished: &Registry) -> Result<Option<Output>> {
+        let output = self.output.as_ref();
+        let open = |path: &PathBuf| Output::watched(path, self.format, unfinished);
+        output.map(open).transpose()
+    }
+
+    /// The store, if one is named; the default one if there has to be any.
+    #[cfg(feature = "store")]
+    pub(crate) fn open_store(
+        &self,
+        by_default: bool,
+        unfinished: &Registry,
+    ) -> Result<Option<Store>> {
+        let default = by_default.then(|| PathBuf::from(DEFAULT_STORE));
+        let root = self.store.clone().or(default);
+        let open = |root| Store::watched(root, unfinished.clone());
+        root.map(open).transpose()
     }
 }

@@ -61,16 +61,17 @@ fn field(name: &str, member: &Value) -> Value {
 /// Fields of kube-burner's documents: metrics, job summaries with the cluster's metadata, alerts,
 /// and quantiles.
 fn kube_burner() -> Map<String, Value> {
-    let lists: [List; 6] = [
+    let lists: [List; 9] = [
         ("endTimestamp churnStartTimestamp churnEndTimestamp", || {
             of_kind("date")
         }),
         ("value elapsedTime achievedQps P99 P95 P50 max avg", || {
             of_kind("double")
         }),
-        ("churnMetric passed fips ipsec microshift", || {
-            of_kind("boolean")
-        }),
+        (
+            "churnMetric duringLoad passed fips ipsec microshift",
+            || of_kind("boolean"),
+        ),
         (
             "masterNodesCount infraNodesCount workerNodesCount otherNodesCount totalNodes",
             || of_kind("long"),
@@ -82,6 +83,14 @@ fn kube_burner() -> Map<String, Value> {
              clusterName region publish workerArch controlPlaneArch ipsecMode buildUrl",
             keyword,
         ),
+        // What llm-d-scale tells of what was under test.
+        (
+            "eppImage eppConfigHash gatewayClass gatewayImage gpuModel modelServerImage \
+             modelServerArgs modelServerRoles",
+            keyword,
+        ),
+        ("eppReplicas modelServerReplicas", || of_kind("long")),
+        ("loadStartTimestamp loadEndTimestamp", || of_kind("date")),
         ("query description executionErrors", text),
     ];
     let mut fields = Map::new();

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use guidellm_results_model::documents::Timestamp;
 use memchr::memchr_iter;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -36,7 +37,38 @@ struct Target<'a> {
     id: Uuid,
 }
 
+/// A document with the member that a data stream asks for.
+#[derive(Serialize)]
+struct Stamped<'a, T: ?Sized> {
+    #[serde(rename = "@timestamp")]
+    timestamp: Timestamp,
+    #[serde(flatten)]
+    document: &'a T,
+}
+
 impl Batch {
+    /// Adds a document that has a time, which a data stream asks for.
+    pub(super) fn add_at(
+        &mut self,
+        options: &BulkOptions,
+        kind: Kind,
+        id: Uuid,
+        timestamp: Timestamp,
+        document: &(impl Serialize + ?Sized),
+    ) -> serde_json::Result<()> {
+        let (operation, index) = (options.operation, options.index_of(kind));
+        match operation {
+            Operation::Index => self.add(operation, index, kind, id, document),
+            Operation::Create => {
+                let stamped = Stamped {
+                    timestamp,
+                    document,
+                };
+                self.add(operation, index, kind, id, &stamped)
+            }
+        }
+    }
+
     /// Adds a document.
     pub(super) fn add(
         &mut self,

@@ -245,7 +245,7 @@ impl Delivery {
             let Some(kind) = batch.kinds.get(index) else {
                 continue;
             };
-            let tally = tally(&mut state.shipped, *kind);
+            let tally = state.shipped.of_mut(*kind);
             match verdict {
                 Verdict::Created => tally.created += 1,
                 Verdict::Updated => tally.updated += 1,
@@ -291,7 +291,7 @@ impl Delivery {
         state.shipped.add_reason("lost", &error.to_string());
         kinds
             .iter()
-            .for_each(|kind| tally(&mut state.shipped, *kind).lost += 1);
+            .for_each(|kind| state.shipped.of_mut(*kind).lost += 1);
     }
 
     /// Whether, after another wait, the server would have taken nothing for too long.
@@ -311,7 +311,8 @@ impl Delivery {
         for (file, count) in files {
             if let Err(error) = file.sync() {
                 shipped.add_reason("lost", &format!("cannot write to a file: {error}"));
-                for tally in [&mut shipped.summaries, &mut shipped.requests] {
+                for kind in Kind::ALL {
+                    let tally = shipped.of_mut(kind);
                     tally.lost += std::mem::take(count(tally));
                 }
             }
@@ -338,7 +339,7 @@ impl State {
             }
         };
         for kind in kinds {
-            *count(tally(&mut self.shipped, *kind)) += 1;
+            *count(self.shipped.of_mut(*kind)) += 1;
         }
     }
 }
@@ -365,13 +366,6 @@ impl Shipped {
 
 fn lost(tally: &mut Tally) -> &mut u64 {
     &mut tally.lost
-}
-
-fn tally(shipped: &mut Shipped, kind: Kind) -> &mut Tally {
-    match kind {
-        Kind::Summary => &mut shipped.summaries,
-        Kind::Request => &mut shipped.requests,
-    }
 }
 
 /// A document that goes into a file: its position, the server's status, and why.

@@ -31,6 +31,23 @@ pub enum Kind {
     Summary,
     /// A request.
     Request,
+    /// A sample of a metric, as kube-burner writes it.
+    Metric,
+    /// A job of a run, as kube-burner writes it.
+    JobSummary,
+    /// An alert, as kube-burner writes it.
+    Alert,
+}
+
+impl Kind {
+    /// All kinds, in the order in which counts of them are told.
+    pub const ALL: [Self; 5] = [
+        Self::Summary,
+        Self::Request,
+        Self::Metric,
+        Self::JobSummary,
+        Self::Alert,
+    ];
 }
 
 /// What happens where a document's id is already there.
@@ -142,6 +159,21 @@ impl Tally {
         self.counts().iter().map(|(_, count)| count).sum()
     }
 
+    /// Whether there was no document.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.total() == 0
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            unsent: self.unsent + other.unsent,
+            lost: self.lost + other.lost,
+            ..self.then(other)
+        }
+    }
+
+    /// What was unsent or lost was sent once more.
     fn then(self, again: Self) -> Self {
         Self {
             created: self.created + again.created,
@@ -161,6 +193,15 @@ pub struct Shipped {
     pub summaries: Tally,
     /// Of the requests.
     pub requests: Tally,
+    /// Of the samples of metrics.
+    #[serde(skip_serializing_if = "Tally::is_empty")]
+    pub metrics: Tally,
+    /// Of the summaries of jobs.
+    #[serde(skip_serializing_if = "Tally::is_empty")]
+    pub job_summaries: Tally,
+    /// Of the alerts.
+    #[serde(skip_serializing_if = "Tally::is_empty")]
+    pub alerts: Tally,
     /// How often a document was sent again.
     pub retried: u64,
     /// Bytes of the bodies that were sent, as they were sent.
@@ -194,6 +235,9 @@ impl Shipped {
         Self {
             summaries: self.summaries.then(again.summaries),
             requests: self.requests.then(again.requests),
+            metrics: self.metrics.then(again.metrics),
+            job_summaries: self.job_summaries.then(again.job_summaries),
+            alerts: self.alerts.then(again.alerts),
             retried: self.retried + again.retried,
             sent_bytes: self.sent_bytes + again.sent_bytes,
             rejected_file: again.rejected_file.or(self.rejected_file),
@@ -202,22 +246,43 @@ impl Shipped {
         }
     }
 
-    /// What became of documents of both kinds, in words: those counts that are not 0.
+    /// What became of documents of all kinds, in words: those counts that are not 0.
     pub(crate) fn in_words(&self, counts: &[&str]) -> Vec<String> {
-        let both = self
-            .summaries
+        let all = Kind::ALL.map(|kind| self.of(kind)).into_iter();
+        all.reduce(Tally::plus)
+            .unwrap_or_default()
             .counts()
             .into_iter()
-            .zip(self.requests.counts());
-        both.map(|((name, one), (_, other))| (name, one + other))
             .filter(|(name, count)| counts.contains(name) && *count > 0)
             .map(|(name, count)| format!("{count} {name}"))
             .collect()
     }
 
-    /// How many documents a count of both kinds says.
+    /// What became of documents of one kind.
+    #[must_use]
+    pub fn of(&self, kind: Kind) -> Tally {
+        match kind {
+            Kind::Summary => self.summaries,
+            Kind::Request => self.requests,
+            Kind::Metric => self.metrics,
+            Kind::JobSummary => self.job_summaries,
+            Kind::Alert => self.alerts,
+        }
+    }
+
+    fn of_mut(&mut self, kind: Kind) -> &mut Tally {
+        match kind {
+            Kind::Summary => &mut self.summaries,
+            Kind::Request => &mut self.requests,
+            Kind::Metric => &mut self.metrics,
+            Kind::JobSummary => &mut self.job_summaries,
+            Kind::Alert => &mut self.alerts,
+        }
+    }
+
+    /// How many documents a count of all kinds says.
     #[must_use]
     pub fn count(&self, of: impl Fn(&Tally) -> u64) -> u64 {
-        of(&self.summaries) + of(&self.requests)
+        Kind::ALL.iter().map(|kind| of(&self.of(*kind))).sum()
     }
 }

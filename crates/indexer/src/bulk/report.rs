@@ -10,7 +10,7 @@ use tempfile::SpooledTempFile;
 use uuid::Uuid;
 
 use super::batch::{Batch, Packed};
-use super::{BulkSink, Kind, Operation};
+use super::{BulkSink, Kind};
 use crate::sink::{SPILL_BYTES, SPILL_FAILURE, StagedReport};
 
 /// Encodes documents on the thread that read them. Batches are kept until the report is known to
@@ -21,15 +21,6 @@ pub(super) struct ReportOnItsWay<'a> {
     full: SpooledTempFile,
     /// Length in `full`, and documents, of each.
     batches: Vec<(usize, Vec<Kind>)>,
-}
-
-/// A document with the member that a data stream asks for.
-#[derive(Serialize)]
-struct Stamped<'a, T> {
-    #[serde(rename = "@timestamp")]
-    timestamp: Timestamp,
-    #[serde(flatten)]
-    document: &'a T,
 }
 
 impl<'a> ReportOnItsWay<'a> {
@@ -50,17 +41,7 @@ impl<'a> ReportOnItsWay<'a> {
         document: &impl Serialize,
     ) -> Result<()> {
         let options = self.sink.options();
-        let (operation, index) = (options.operation, options.index_of(kind));
-        let added = match operation {
-            Operation::Index => self.batch.add(operation, index, kind, id, document),
-            Operation::Create => {
-                let stamped = Stamped {
-                    timestamp,
-                    document,
-                };
-                self.batch.add(operation, index, kind, id, &stamped)
-            }
-        };
+        let added = self.batch.add_at(options, kind, id, timestamp, document);
         added.context("cannot write a document as JSON")?;
         if self.batch.is_full(options) {
             let packed = self.batch.pack(options.gzip)?;

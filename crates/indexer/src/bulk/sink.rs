@@ -1,9 +1,11 @@
 //! Where documents go in.
 
+use std::array;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use guidellm_results_model::documents::Timestamp;
 use serde::Serialize;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -20,6 +22,9 @@ use crate::sink::{Sink, StagedReport};
 
 /// Sends documents to a cluster. Adding waits while enough batches are on their way, so that
 /// memory stays bounded however fast documents come.
+///
+/// It has threads of its own and waits for them: async code opens, fills and ends it on a thread that
+/// may wait, as by `tokio::task::spawn_blocking`.
 pub struct BulkSink {
     runtime: Runtime,
     delivery: Arc<Delivery>,
@@ -29,8 +34,24 @@ pub struct BulkSink {
     open: Mutex<Batch>,
     batches: Sender<Packed>,
     workers: JoinSet<()>,
-    /// Documents that left for a worker.
-    sent: AtomicU64,
+    sent: Sent,
+}
+
+/// Documents that left for a worker, of each kind.
+struct Sent([AtomicU64; Kind::ALL.len()]);
+
+impl Sent {
+    fn add(&self, kinds: &[Kind]) {
+        for (kind, sent) in Kind::ALL.iter().zip(&self.0) {
+            let more = kinds.iter().filter(|it| *it == kind).count();
+            sent.fetch_add(more as u64, Ordering::Relaxed);
+        }
+    }
+
+    fn counts(&self) -> impl Iterator<Item = (Kind, u64)> {
+        let counts = self.0.iter().map(|sent| sent.load(Ordering::Relaxed));
+        Kind::ALL.into_iter().zip(counts)
+    }
 }
 
 impl BulkSink {
@@ -71,7 +92,7 @@ impl BulkSink {
             open: Mutex::default(),
             batches,
             workers,
-            sent: AtomicU64::new(0),
+            sent: Sent(array::from_fn(|_| AtomicU64::new(0))),
         }
     }
 
@@ -130,7 +151,24 @@ impl BulkSink {
         self.add_to(self.options.index_of(kind), kind, id, document)
     }
 
-    /// The same into an index of its own.
+    /// The same of a document that has a time, which a data stream asks for.
+    ///
+    /// # Errors
+    ///
+    /// If the document cannot be written as JSON.
+    pub fn add_at(
+        &self,
+        kind: Kind,
+        id: Uuid,
+        timestamp: Timestamp,
+        document: &(impl Serialize + ?Sized),
+    ) -> serde_json::Result<()> {
+        let mut open = self.filling();
+        open.add_at(&self.options, kind, id, timestamp, document)?;
+        self.send_if_full(open).map_err(serde_json::Error::io)
+    }
+
+    /// Takes a document into an index of its own.
     ///
     /// # Errors
     ///
@@ -171,8 +209,7 @@ impl BulkSink {
 
     /// Sends a batch as it is; waits while enough is on its way.
     pub(super) fn send(&self, batch: Packed) {
-        let documents = batch.kinds.len() as u64;
-        self.sent.fetch_add(documents, Ordering::Relaxed);
+        self.sent.add(&batch.kinds);
         if let Err(unsent) = self.batches.blocking_send(batch) {
             // Every worker is gone, which only a defect of ours can bring about.
             let all: Vec<usize> = (0..unsent.0.kinds.len()).collect();
@@ -202,7 +239,7 @@ impl BulkSink {
     /// not with the server, of all that was ever added.
     pub fn flush(&self) -> u64 {
         self.send_open();
-        let sent = self.sent.load(Ordering::Relaxed);
+        let sent = self.sent.counts().map(|(_, count)| count).sum::<u64>();
         self.runtime.block_on(self.delivery.settled(sent));
         let shipped = self.delivery.shipped();
         let undelivered = shipped.count(|tally| tally.rejected + tally.unsent + tally.lost);
@@ -232,9 +269,10 @@ impl BulkSink {
         drop(runtime);
         let mut shipped = delivery.finish();
         // A worker that died took its batch along.
-        shipped.requests.lost += sent
-            .into_inner()
-            .saturating_sub(shipped.count(Tally::total));
+        for (kind, sent) in sent.counts() {
+            let tally = shipped.of_mut(kind);
+            tally.lost += sent.saturating_sub(tally.total());
+        }
         shipped
     }
 }

@@ -9,6 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 
 use url::Url;
 
+use super::causes::{chain, is_untrusted};
 use super::signing::Signing;
 use super::{ClusterError, Credentials, Secret, Unreachable};
 
@@ -26,37 +27,11 @@ fn authorization(credentials: &Credentials) -> Option<String> {
     }
 }
 
-/// The whole chain of causes: the client's own message names the URL alone.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
-}
-
 fn unreachable(error: &(dyn std::error::Error + 'static)) -> Unreachable {
     Unreachable {
         reason: chain(error),
         untrusted: is_untrusted(error),
     }
-}
-
-/// Whether a chain of causes holds a certificate that was refused.
-fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
-    if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
-        return true;
-    }
-    // What an I/O error wraps is not among its causes.
-    let wrapped = error
-        .downcast_ref::<std::io::Error>()
-        .and_then(std::io::Error::get_ref);
-    wrapped.is_some_and(|error| is_untrusted(error)) || error.source().is_some_and(is_untrusted)
 }
 
 macro_rules! client {
@@ -76,12 +51,13 @@ macro_rules! client {
             use bytes::Bytes;
             use url::Url;
 
+            use super::super::causes::chain;
             use super::super::signing::Signing;
             use super::super::{
                 Answer, Call, ClusterError, Connection, Credentials, Method, Node, Sent,
                 Unreachable,
             };
-            use super::{authorization, chain, unreachable};
+            use super::{authorization, unreachable};
 
             struct Client {
                 transport: Transport,

@@ -12,6 +12,7 @@
     )
 )]
 
+mod causes;
 #[cfg(any(feature = "opensearch", feature = "elasticsearch"))]
 mod client;
 mod connection;
@@ -21,6 +22,7 @@ mod product;
 mod search;
 mod signing;
 
+pub use causes::{chain, is_untrusted};
 pub use connection::{Connection, Credentials, Secret};
 pub use error::ClusterError;
 pub use nodes::Cluster;

@@ -11,11 +11,13 @@ use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+#[cfg(feature = "store")]
+use anyhow::bail;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use guidellm_results_model::Consumer;
 use guidellm_results_model::documents::{Request, Summary};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tempfile::{NamedTempFile, SpooledTempFile};
 use uuid::Uuid;
@@ -48,7 +50,8 @@ struct Writer {
     columns: csv::Columns,
     /// Documents.
     written: u64,
-    reports: u64,
+    /// Whether anything is to be in it: else there is no file.
+    begun: bool,
 }
 
 enum To {
@@ -115,8 +118,25 @@ impl Output {
             #[cfg(feature = "store")]
             columns: csv::Columns::of(format)?,
             written: 0,
-            reports: 0,
+            begun: false,
         })))
+    }
+
+    /// Adds a document that belongs to no report, under an id of its own.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written, or the format has no columns for it.
+    pub fn add(&self, id: Uuid, document: &impl Serialize) -> Result<()> {
+        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        #[cfg(feature = "store")]
+        if writer.format == Format::Csv {
+            bail!("CSV has columns for GuideLLM's documents alone; write json, ndjson or bulk");
+        }
+        writer.begun = true;
+        let json = serde_json::to_vec(document).context("cannot write a document as JSON")?;
+        let written = writer.document(Some(id), &json);
+        written.context("cannot write the documents")
     }
 }
 
@@ -134,9 +154,9 @@ impl Writer {
 
     /// Writes a report that was read to its end.
     fn write(&mut self, mut report: Documents) -> Result<()> {
-        self.reports += 1;
+        self.begun = true;
         for summary in &report.summaries {
-            self.document(serde_json::to_string(summary)?.as_bytes())?;
+            self.document(None, serde_json::to_string(summary)?.as_bytes())?;
             let index = summary.origin.benchmark_index;
             for part in report.parts.iter().filter(|part| part.benchmark == index) {
                 report.requests.seek(SeekFrom::Start(part.start))?;
@@ -145,14 +165,15 @@ impl Writer {
                 for _ in 0..part.count {
                     line.clear();
                     requests.read_until(b'\n', &mut line)?;
-                    self.document(line.trim_ascii_end())?;
+                    self.document(None, line.trim_ascii_end())?;
                 }
             }
         }
         Ok(())
     }
 
-    fn document(&mut self, json: &[u8]) -> Result<()> {
+    /// Writes a document; without an id, it has its own in it.
+    fn document(&mut self, id: Option<Uuid>, json: &[u8]) -> Result<()> {
         let first = self.written == 0;
         if first {
             self.open()?;
@@ -168,8 +189,11 @@ impl Writer {
                 self.to.write_all(b"\n")?;
             }
             Format::Bulk => {
-                let Identified { document_id } = serde_json::from_slice(json)?;
-                let action = json!({ "index": { "_id": document_id } });
+                let id = match id {
+                    Some(id) => id,
+                    None => serde_json::from_slice::<Identified>(json)?.document_id,
+                };
+                let action = json!({ "index": { "_id": id } });
                 writeln!(self.to, "{action}")?;
                 self.to.write_all(json)?;
                 self.to.write_all(b"\n")?;
@@ -182,7 +206,7 @@ impl Writer {
 
     /// Puts the file in its place.
     fn finish(mut self) -> Result<()> {
-        if self.reports == 0 {
+        if !self.begun {
             return Ok(());
         }
         if self.format == Format::Json {

@@ -6,9 +6,14 @@
 //! folder of the store and then renamed into place file by file, requests before summaries: a
 //! summary that is there has its requests. Since names follow from identity, indexing a report
 //! again, twice at once, or after a kill leaves one copy.
+//!
+//! kube-burner's documents are beside them: `metrics/run=<uuid>/job=<job>/<id>.parquet`, a file for
+//! each metric, `job_summaries` and `alerts`.
 
 mod parquet;
 mod staged;
+mod staging;
+mod tables;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -17,6 +22,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result};
 
 use self::staged::Staged;
+pub use self::tables::Tables;
 use crate::sink::{Sink, StagedReport};
 use crate::unfinished::Registry;
 
@@ -62,6 +68,15 @@ impl Store {
             }
         }
         Ok(Self { root, unfinished })
+    }
+
+    /// Starts to take kube-burner's documents.
+    ///
+    /// # Errors
+    ///
+    /// If there is no room for them.
+    pub fn tables(&self) -> Result<Tables> {
+        Tables::new(&self.root, &self.unfinished)
     }
 
     /// The folder of its summaries.

@@ -11,10 +11,10 @@ use polars::frame::DataFrame;
 use polars_io::parquet::write::{BatchedWriter, ParquetCompression, ParquetWriter};
 
 /// Rows of a row group; bounds what a writer holds.
-const ROW_GROUP_ROWS: usize = 16 << 10;
+pub(super) const ROW_GROUP_ROWS: usize = 16 << 10;
 
 /// The same for the rows' error texts, which may be whole pages.
-const ROW_GROUP_TEXT_BYTES: usize = 8 << 20;
+pub(super) const ROW_GROUP_TEXT_BYTES: usize = 8 << 20;
 
 /// Rows of a file; what a writer notes of its row groups until their file's end is bounded, too.
 pub(super) const FILE_ROWS: usize = 1 << 20;
@@ -68,7 +68,7 @@ impl RequestsFile {
 }
 
 /// Buffered: a file's metadata is written a few bytes at a time. The writer flushes at its end.
-fn parquet(file: File) -> ParquetWriter<BufWriter<File>> {
+pub(super) fn parquet(file: File) -> ParquetWriter<BufWriter<File>> {
     ParquetWriter::new(BufWriter::with_capacity(64 << 10, file))
         .with_compression(ParquetCompression::Snappy)
         .set_parallel(false)

@@ -6,22 +6,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use guidellm_results_model::Consumer;
-use guidellm_results_model::documents::{Origin, Request, Summary};
+use guidellm_results_model::documents::{Request, Summary};
 use guidellm_results_model::frames::summaries_frame;
-use tempfile::TempDir;
 
 use super::parquet::{RequestsFile, sync, write_frame};
-use super::{LOCK_NAME, REQUESTS, STAGING_PREFIX, SUMMARIES};
+use super::staging::{Staging, failure, partition};
+use super::{REQUESTS, SUMMARIES};
 use crate::sink::StagedReport;
-use crate::unfinished::{Registry, Unfinished};
+use crate::unfinished::Registry;
 
 /// A report that is being written. Dropped without a commit, it leaves nothing.
 pub(super) struct Staged {
     root: PathBuf,
-    folder: TempDir,
-    _unfinished: Unfinished,
-    /// Held as long as the folder is in use.
-    _lock: File,
+    staging: Staging,
     open: Option<Open>,
     /// Benchmarks whose requests are written, and in how many files.
     finished: Vec<(u32, u32)>,
@@ -37,22 +34,9 @@ struct Open {
 
 impl Staged {
     pub(super) fn new(root: &Path, unfinished: &Registry) -> Result<Self> {
-        let place = || format!("{}: cannot write to the store", root.display());
-        let folder = tempfile::Builder::new()
-            .prefix(STAGING_PREFIX)
-            .tempdir_in(root)
-            .with_context(place)?;
-        // It is held before it has its name: whoever finds one that is free knows that its owner is
-        // gone.
-        let unheld = folder.path().join("lock.new");
-        let lock = File::create(&unheld).with_context(place)?;
-        lock.lock().with_context(place)?;
-        fs::rename(unheld, folder.path().join(LOCK_NAME)).with_context(place)?;
         Ok(Self {
             root: root.to_path_buf(),
-            _unfinished: unfinished.add(folder.path()),
-            folder,
-            _lock: lock,
+            staging: Staging::new(root, unfinished)?,
             open: None,
             finished: Vec::new(),
             summaries: Vec::new(),
@@ -60,8 +44,7 @@ impl Staged {
     }
 
     fn failure(&self) -> String {
-        let root = self.root.display();
-        format!("{root}: cannot write to the store; is the disk full?")
+        failure(&self.root)
     }
 
     /// How many files the requests of a benchmark are in so far.
@@ -105,7 +88,9 @@ impl Staged {
     }
 
     fn place(&self, summary: &Summary, kind: &str, parts: u32) -> io::Result<()> {
-        let folder = self.root.join(kind).join(partition(&summary.origin));
+        let origin = &summary.origin;
+        let partition = partition(&origin.uuid, &origin.job_name);
+        let folder = self.root.join(kind).join(partition);
         fs::create_dir_all(&folder)?;
         let named = |part| folder.join(file_name(summary, part));
         for part in 0..parts {
@@ -124,10 +109,7 @@ impl Staged {
     }
 
     fn staged(&self, kind: &str, benchmark: u32, part: u32) -> PathBuf {
-        // Not named *.parquet, so that a reader's glob does not meet it.
-        self.folder
-            .path()
-            .join(format!("{kind}-{benchmark}-{part}.partial"))
+        self.staging.file(&format!("{kind}-{benchmark}-{part}"))
     }
 }
 
@@ -186,39 +168,5 @@ fn file_name(summary: &Summary, part: u32) -> String {
     match part {
         0 => format!("{id}.parquet"),
         part => format!("{id}-{part}.parquet"),
-    }
-}
-
-/// The Hive folders of a benchmark.
-fn partition(origin: &Origin) -> PathBuf {
-    let folder = |key: &str, value: &str| format!("{key}={}", hive_value(value));
-    Path::new(&folder("run", &origin.uuid)).join(folder("job", &origin.job_name))
-}
-
-/// A value as Hive writes it into a folder's name: percent-encoded, and with a name of its own
-/// where there is none.
-#[expect(clippy::format_push_string, reason = "a few bytes of a folder's name")]
-fn hive_value(value: &str) -> String {
-    if value.is_empty() {
-        return "__HIVE_DEFAULT_PARTITION__".to_owned();
-    }
-    value.bytes().fold(String::new(), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-        encoded
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folders_name_cannot_leave_its_place() {
-        assert_eq!(hive_value("a/../b c"), "a%2F..%2Fb%20c");
-        assert_eq!(hive_value(""), "__HIVE_DEFAULT_PARTITION__");
     }
 }

@@ -1,0 +1,85 @@
+//! A folder of the store in which files are written, before they are renamed into place.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use super::{LOCK_NAME, STAGING_PREFIX};
+use crate::unfinished::{Registry, Unfinished};
+
+/// A staging folder. It goes away with this.
+#[derive(Debug)]
+pub(super) struct Staging {
+    folder: TempDir,
+    _unfinished: Unfinished,
+    /// Held as long as the folder is in use.
+    _lock: File,
+}
+
+impl Staging {
+    pub(super) fn new(root: &Path, unfinished: &Registry) -> Result<Self> {
+        let place = || format!("{}: cannot write to the store", root.display());
+        let folder = tempfile::Builder::new()
+            .prefix(STAGING_PREFIX)
+            .tempdir_in(root)
+            .with_context(place)?;
+        // It is held before it has its name: whoever finds one that is free knows that its owner is
+        // gone.
+        let unheld = folder.path().join("lock.new");
+        let lock = File::create(&unheld).with_context(place)?;
+        lock.lock().with_context(place)?;
+        fs::rename(unheld, folder.path().join(LOCK_NAME)).with_context(place)?;
+        Ok(Self {
+            _unfinished: unfinished.add(folder.path()),
+            folder,
+            _lock: lock,
+        })
+    }
+
+    /// The path of a file in it. Not named *.parquet, so that a reader's glob does not meet it.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(format!("{name}.partial"))
+    }
+}
+
+/// What is wrong when a file cannot be written.
+pub(super) fn failure(root: &Path) -> String {
+    let root = root.display();
+    format!("{root}: cannot write to the store; is the disk full?")
+}
+
+/// The Hive folders of a job.
+pub(super) fn partition(uuid: &str, job_name: &str) -> PathBuf {
+    let folder = |key: &str, value: &str| format!("{key}={}", hive_value(value));
+    Path::new(&folder("run", uuid)).join(folder("job", job_name))
+}
+
+/// A value as Hive writes it into a folder's name: percent-encoded, and with a name of its own
+/// where there is none.
+#[expect(clippy::format_push_string, reason = "a few bytes of a folder's name")]
+fn hive_value(value: &str) -> String {
+    if value.is_empty() {
+        return "__HIVE_DEFAULT_PARTITION__".to_owned();
+    }
+    value.bytes().fold(String::new(), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+        encoded
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folders_name_cannot_leave_its_place() {
+        assert_eq!(hive_value("a/../b c"), "a%2F..%2Fb%20c");
+        assert_eq!(hive_value(""), "__HIVE_DEFAULT_PARTITION__");
+    }
+}
