@@ -1,4 +1,4 @@
-"""Builds etcd and all of Kubernetes into one program; nothing but Go modules is fetched."""
+"""Builds etcd, all of Kubernetes and kwok into one program; nothing but Go modules is fetched."""
 
 import fcntl
 import hashlib
@@ -16,7 +16,7 @@ BIN = TARGET / "bin"
 DIGEST = BIN / "kube.json"
 PROGRAMS = (
     "etcd", "kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler",
-    "kubectl", "kubelet",
+    "kubectl", "kubelet", "kwok",
 )  # fmt: skip
 
 

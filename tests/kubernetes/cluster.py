@@ -6,7 +6,9 @@
         cluster.apply(yaml)
         cluster.wait("the job", lambda: cluster.get("job", "run")["status"].get("succeeded"), 60)
 
-As a command: `cluster.py missing | build | clean | start FOLDER`. README.md tells more.
+Or one whose nodes only play that they run pods: `Cluster(folder, nodes="kwok")`.
+
+As a command: `cluster.py missing [NODES] | build | clean | start FOLDER [NODES]`. README.md tells more.
 """
 
 import ctypes
@@ -22,8 +24,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import build
+import crds
+import kwok
 import machine
 import settings
+import storage
 
 HERE = Path(__file__).resolve().parent
 CLONE_NEWNET = 0x40000000
@@ -39,13 +44,19 @@ class Failure(Exception):
 class Cluster:
     """A Kubernetes that runs as long as the `with` block, or else as long as this process.
 
-    FOLDER, which should be new, gets its data, keys and logs; it is the caller's to remove.
+    FOLDER, which should be new, gets its data, keys and logs; it is the caller's to remove. NODES are
+    "real", one that runs pods, or "kwok", some that run nothing: there the pods of a Job succeed
+    after DELAY seconds, unless annotations ask for something else.
     """
 
     address = settings.NODE
     """The node, as pods reach it: there a test can serve, after `enter`."""
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, nodes: str = "real", delay: float = 1.0) -> None:
+        if nodes not in ("real", "kwok"):
+            raise ValueError(f"nodes are real or kwok, not {nodes!r}")
+        self.real, self.delay, self.provided = nodes == "real", delay, 0
+        self.outcomes: list[tuple[dict[str, str], dict[str, str]]] = []
         self.folder = Path(folder).resolve()
         if str(self.folder).startswith(tuple(f"{hidden}/" for hidden in HIDDEN)):
             raise ValueError(f"{self.folder}: a cluster cannot be below {', '.join(HIDDEN)}")
@@ -55,9 +66,9 @@ class Cluster:
         self.init = 0
 
     @staticmethod
-    def missing() -> list[str]:
+    def missing(nodes: str = "real") -> list[str]:
         """What this machine lacks to start a cluster, as sentences."""
-        return machine.missing()
+        return machine.missing(nodes == "real")
 
     @staticmethod
     def build() -> Path:
@@ -84,7 +95,8 @@ class Cluster:
         self.resolve({})
         machine.make_groups(self.name)
         spaces = ("--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
-        command = [sys.executable, HERE / "node.py", self.folder, programs, self.name]
+        kind = "real" if self.real else str(self.delay)
+        command = [sys.executable, HERE / "node.py", self.folder, programs, self.name, kind]
         with open(self.folder / "log/start.log", "wb") as log:
             self.process = subprocess.Popen(
                 ["unshare", *spaces, "--", *command], cwd="/", start_new_session=True,
@@ -95,6 +107,28 @@ class Cluster:
             raise Failure(f"no cluster:\n{told[-4000:]}")
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         self.init = int(children.read_text())
+        if not self.real:
+            self.play()
+
+    def play(self) -> None:
+        """Makes kwok's nodes, and waits until pods can be bound to them."""
+        nodes = [kwok.node("worker-0"), kwok.node("worker-1"), kwok.node("gpu-0", gpus=8)]
+        self.apply(documents([*nodes, *kwok.policy([])]))
+        for node in nodes:
+            self.until_ready(node["metadata"]["name"])
+        asked = {kwok.OUTCOME: "unschedulable"}
+        self.await_policy(asked, {}, lambda pod: pod["spec"].get("nodeSelector"))
+
+    def until_ready(self, node: str) -> None:
+        """Waits until a node is Ready, and until the controllers have seen that it is."""
+        def ready() -> bool:
+            found = self.get("node", node)
+            taints = [it["key"] for it in found["spec"].get("taints", [])]
+            return not any(key.startswith("node.kubernetes.io/") for key in taints) and any(
+                it["type"] == "Ready" and it["status"] == "True" for it in found["status"]["conditions"]
+            )
+
+        self.wait(f"node {node} Ready", ready, 30)
 
     def stop(self) -> None:
         """Ends all that was started. Its first process sees the end of its input and does so."""
@@ -139,6 +173,86 @@ class Cluster:
         with open(archive, "rb") as tar:
             run(["nsenter", f"--target={self.init}", "--mount", "--pid", "--net", *command],
                 stdin=tar)  # fmt: skip
+
+    def install(self, name: str) -> None:
+        """Installs the resource definitions of an extension: "gateway-api", "inference-extension" or
+        "istio" (of which DestinationRule alone)."""
+        names = crds.names(text := crds.read(name))
+        self.apply(text)
+
+        def established() -> bool:
+            found = json.loads(self.kubectl("get", "crd", *names, "--output=json"))
+            return all(
+                any(one["type"] == "Established" and one["status"] == "True"
+                    for one in it["status"]["conditions"])
+                for it in found.get("items", [found])
+            )  # fmt: skip
+
+        self.wait(f"the definitions of {name}", established, 30)
+
+    def node(self, name: str, *, gpus: int = 0, labels: dict[str, str] | None = None) -> None:
+        """Adds a node of kwok."""
+        self.apply(documents([kwok.node(name, gpus=gpus, labels=labels)]))
+        self.until_ready(name)
+
+    def outcome(self, outcome: str, labels: dict[str, str], **more: str) -> None:
+        """Says what becomes of kwok's pods that have some labels and are made from now on, for
+        manifests that are not the test's to change. MORE are the other annotations, as `exit_code`."""
+        annotations = {f"{kwok.DOMAIN}/{name.replace('_', '-')}": str(it) for name, it in more.items()}
+        odd = [name for name in annotations if name.split("/")[1] not in kwok.ANNOTATIONS]
+        if outcome not in kwok.OUTCOMES or odd:
+            raise ValueError(f"no such outcome: {outcome} {' '.join(odd)}")
+        annotations[kwok.OUTCOME] = outcome
+        self.outcomes.append((labels, annotations))
+        self.apply(documents(kwok.policy(self.outcomes)))
+        wanted = annotations.items()
+        self.await_policy({}, labels, lambda pod: wanted <= pod["metadata"]["annotations"].items())
+
+    def set_log(self, text: str) -> None:
+        """What the log of each of kwok's pods says from now on."""
+        (self.folder / "pods.log").write_text(kwok.log(text))
+
+    def await_policy(self, annotations: dict, labels: dict, seen: Callable[[dict], object]) -> None:
+        """Waits until the API server heeds an admission policy: it does a moment after it has it."""
+        about = {"name": "policy-probe", "annotations": annotations, "labels": labels}
+        pod = {
+            "apiVersion": "v1", "kind": "Pod", "metadata": about,
+            "spec": {"containers": [{"name": "none", "image": "none"}]},
+        }  # fmt: skip
+        self.wait("the admission policy", lambda: seen(json.loads(self.kubectl(
+            "create", "--dry-run=server", "--output=json", "--filename=-", input=json.dumps(pod)
+        ))))  # fmt: skip
+
+    def provide(self, count: int, size: str = "100Gi") -> list[Path]:
+        """Gives the cluster volumes for claims, as an administrator would who has no provisioner, and
+        makes theirs the default storage class; their folders."""
+        objects = [storage.storage_class()]
+        for _ in range(count):
+            self.provided += 1
+            objects.append(storage.volume(self.folder, self.provided, size))
+        self.apply(documents(objects))
+        return [Path(it["spec"]["hostPath"]["path"]) for it in objects[1:]]
+
+    def stop_api(self) -> None:
+        """Kills the API server: connections to it break, and new ones are refused."""
+        self.tell("stop-api")
+
+    def start_api(self) -> None:
+        """Starts it again, and returns when it is ready."""
+        self.tell("start-api")
+
+    def restart_api(self, down: float = 0.0) -> None:
+        """Kills the API server and starts it again, after DOWN seconds."""
+        self.stop_api()
+        time.sleep(down)
+        self.start_api()
+
+    def tell(self, command: str) -> None:
+        """Has the first process of the cluster do something."""
+        self.process.stdin.write(f"{command}\n".encode())
+        self.process.stdin.flush()
+        if (told := self.process.stdout.readline()) != b"done\n":
+            raise Failure(f"{command}: {told.decode().strip()}")
 
     def kubectl(self, *arguments: str, input: str | None = None, check: bool = True) -> str:
         """Runs kubectl as the cluster's administrator; what it printed."""
@@ -202,6 +316,11 @@ def run(command: list[str | Path], check: bool = True, **more: object) -> str:
     return done.stdout
 
 
+def documents(objects: list[dict]) -> str:
+    """Manifests of objects."""
+    return "\n---\n".join(map(json.dumps, objects))
+
+
 def tail(text: str, lines: int) -> str:
     """The last lines, cut to a readable width."""
     return "\n".join(line[:300] for line in text.splitlines()[-lines:])
@@ -210,15 +329,15 @@ def tail(text: str, lines: int) -> str:
 def main(arguments: list[str]) -> int:
     """The command."""
     match arguments:
-        case ["missing"]:
-            print(*Cluster.missing(), sep="\n")
+        case ["missing", *nodes] if nodes in ([], ["real"], ["kwok"]):
+            print(*Cluster.missing(*nodes), sep="\n")
         case ["build"]:
             print(Cluster.build())
         case ["clean"]:
             print(*machine.clean(), sep="\n")
-        case ["start", folder]:
+        case ["start", folder, *nodes] if nodes in ([], ["real"], ["kwok"]):
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-            with Cluster(folder) as cluster:
+            with Cluster(folder, *nodes) as cluster:
                 print(f"export KUBECONFIG={cluster.kubeconfig}")
                 print(f"nsenter --net={cluster.network} {shutil.which('kubectl', path=build.BIN)}")
                 print("lasts until Ctrl-C", flush=True)

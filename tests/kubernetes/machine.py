@@ -16,33 +16,37 @@ CNI = Path("/usr/lib/cni")
 # What the programs of a cluster get; a user's own may lack the folders for administrators.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PACKAGES = {
+    "ip": "iproute2", "openssl": "openssl", "unshare": "util-linux", "nsenter": "util-linux",
+    "mount": "mount",
+}  # fmt: skip
+# What containers need besides, which nodes of kwok do not run.
+REAL = {
     "containerd": "containerd", "ctr": "containerd", "runc": "runc", "busybox": "busybox-static",
-    "ip": "iproute2", "nft": "nftables", "openssl": "openssl", "unshare": "util-linux",
-    "nsenter": "util-linux", "mount": "mount",
+    "nft": "nftables",
 }  # fmt: skip
 _numbers = itertools.count(1)
 
 
-def missing() -> list[str]:
+def missing(real: bool = True) -> list[str]:
     """What this machine lacks, as sentences; nothing if a cluster can start."""
     lacks = []
     if os.geteuid():
-        lacks.append("only root can start containers")
-    for program, package in PACKAGES.items():
+        lacks.append("only root can make namespaces")
+    for program, package in {**PACKAGES, **(REAL if real else {})}.items():
         if not shutil.which(program, path=PATH):
             lacks.append(f"{program} is missing: install Debian's package {package}")
-    if not (CNI / "ptp").exists():
+    if real and not (CNI / "ptp").exists():
         lacks.append("no CNI plugins: install Debian's package containernetworking-plugins")
     if not build.go_version() and not build.is_built():
         lacks.append("Kubernetes is not built, and there is no Go to build it")
     # The rest tries things, which would only say again what is already said.
-    return lacks or unable()
+    return lacks or unable(real)
 
 
-def unable() -> list[str]:
+def unable(real: bool) -> list[str]:
     """What root may not do here, as in most containers."""
     lacks = []
-    if b"/ld-linux" in Path("/bin/busybox").read_bytes()[:4096]:
+    if real and b"/ld-linux" in Path("/bin/busybox").read_bytes()[:4096]:
         lacks.append("busybox is linked dynamically: install Debian's package busybox-static")
     tried = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "true"]
     done = subprocess.run(tried, text=True, capture_output=True, check=False)

@@ -1,10 +1,11 @@
 """The inside of a cluster: process 1 of its own namespaces, which starts all the others.
 
-    node.py FOLDER PROGRAMS GROUP
+    node.py FOLDER PROGRAMS GROUP real|DELAY
 
-`cluster.py` calls it. It tells `ready`, and lasts until its input ends: so however the process
-ends that called it, the cluster ends too. When process 1 ends, the kernel ends all processes of
-the namespaces, and with the last of them go their mounts and their network.
+`cluster.py` calls it; a DELAY, in seconds, means nodes of kwok. It tells `ready`, does what it is
+told by a line (`stop-api`, `start-api`), and lasts until its input ends: so however the process ends
+that called it, the cluster ends too. When process 1 ends, the kernel ends all processes of the
+namespaces, and with the last of them go their mounts and their network.
 """
 
 import contextlib
@@ -24,6 +25,7 @@ from pathlib import Path
 
 import image
 import keys
+import kwok
 import machine
 import settings
 
@@ -32,26 +34,34 @@ HERE = Path(__file__).resolve().parent
 
 def main() -> int:
     """Starts the cluster in a child, so that this process is free for its duties as the first."""
-    folder, programs, group = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    folder, programs, group, kind = Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]
     os.environ.clear()  # a proxy's address, say, is for the machine, not for the cluster
     os.environ.update(PATH=machine.PATH, HOME=str(folder / "lib"))
     machine.join_groups(group)
+    node = Node(folder, programs, group)
     starter = os.fork()
     if not starter:
-        Node(folder, programs, group).start()
+        node.start_real() if kind == "real" else node.start_kwok(float(kind))
         return 0
-    failed = watch(starter)
+    failed = watch(starter, node)
     end_all()
     machine.leave_groups()
     machine.remove_groups(group)
     return failed
 
 
-def watch(starter: int) -> int:
+def watch(starter: int, node: "Node") -> int:
     """Takes leave of ended orphans until the input ends; 1 if the start failed."""
     while True:
         if select.select([sys.stdin], [], [], 0.2)[0]:
-            return 0
+            # Unbuffered, as `select` sees nothing of what a buffer has taken.
+            told = os.read(sys.stdin.fileno(), 100)
+            if not told:
+                return 0
+            # In a child, as this process has to see to the orphans, one of which may be waited for.
+            if not os.fork():
+                node.command(told.decode().strip())
+                os._exit(0)
         with contextlib.suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 if ended[0] == starter and ended[1]:
@@ -76,19 +86,14 @@ class Node:
         self.running: dict[str, subprocess.Popen] = {}
         self.begun = time.monotonic()
 
-    def start(self) -> None:
+    def start_real(self) -> None:
         """Everything, in an order that waits as little as possible."""
         own_folders(self.folder)
         own_network()
         self.containerd()
-        keys.make(self.keys)
-        control_plane = settings.control_plane(self.keys)
-        for name in ("etcd", "kube-apiserver"):
-            self.program(name, control_plane[name])
+        self.store()
         self.images()
-        self.until("kube-apiserver", lambda: self.api("readyz") == b"ok")
-        for name in ("kube-controller-manager", "kube-scheduler"):
-            self.program(name, control_plane[name])
+        self.controllers()
         self.kubelet()
         self.kube_proxy()
         self.dns()
@@ -98,9 +103,51 @@ class Node:
         self.until("kube-proxy", is_routed)
         print("ready", flush=True)
 
+    def start_kwok(self, delay: float) -> None:
+        """The control plane, and kwok for what the nodes would do."""
+        own_folders(self.folder)
+        own_network()
+        self.store()
+        self.controllers()
+        log = self.folder / "pods.log"
+        log.write_text(kwok.log("kwok runs no containers"))
+        config = self.configured("kwok.yaml", kwok.configuration(delay, log))
+        self.program("kwok", settings.kwok(self.keys, config))
+        self.until("kube-controller-manager", self.has_account)
+        self.until("kube-scheduler", is_scheduling)
+        print("ready", flush=True)
+
+    def store(self) -> None:
+        """Starts what keeps objects, and who serves them."""
+        keys.make(self.keys)
+        control_plane = settings.control_plane(self.keys)
+        for name in ("etcd", "kube-apiserver"):
+            self.program(name, control_plane[name])
+
+    def controllers(self) -> None:
+        """Starts those who act upon objects, once these are served."""
+        self.until("kube-apiserver", lambda: self.api("readyz") == b"ok")
+        control_plane = settings.control_plane(self.keys)
+        for name in ("kube-controller-manager", "kube-scheduler"):
+            self.program(name, control_plane[name])
+
+    def command(self, told: str) -> None:
+        """Does what it is told, and tells when it is done, or why not."""
+        try:
+            if told == "stop-api":
+                kill("kube-apiserver")
+            elif told == "start-api":
+                self.program("kube-apiserver", settings.control_plane(self.keys)["kube-apiserver"])
+                self.until("kube-apiserver", lambda: self.api("readyz") == b"ok")
+            else:
+                sys.exit(f"{told!r} is no command")
+            print("done", flush=True)
+        except SystemExit as error:
+            print(json.dumps(str(error)), flush=True)
+
     def run(self, name: str, command: list[str | Path]) -> None:
         """Starts a program that stays; its log has its name."""
-        with open(self.log / f"{name}.log", "wb") as log:
+        with open(self.log / f"{name}.log", "ab") as log:
             self.running[name] = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
@@ -192,6 +239,28 @@ class Node:
         """The end of a log."""
         lines = (self.log / f"{name}.log").read_text(errors="replace").splitlines()
         return "\n".join(line[:500] for line in lines[-8:])
+
+
+def kill(name: str, timeout: float = 10) -> None:
+    """Kills a program, as a power cut would: connections break in the middle."""
+    until = time.monotonic() + timeout
+    while processes := [
+        int(path.parent.name) for path in Path("/proc").glob("[0-9]*/comm") if called(path) == name
+    ]:
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        if time.monotonic() > until:
+            sys.exit(f"{name} does not end")
+        time.sleep(0.05)
+
+
+def called(path: Path) -> str:
+    """A process's name, empty if it has just ended."""
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
 
 
 def own_folders(folder: Path) -> None:

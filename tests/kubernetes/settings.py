@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import image
+import kwok as fake
 from machine import CNI
 
 NODE = "10.200.0.1"
@@ -81,6 +82,17 @@ def scheduler(keys: Path) -> list[str]:
     return [
         *client(keys, "scheduler"), *QUICK, "--leader-elect=false",
         "--cert-dir=/run/kube-scheduler", "--profiling=false",
+    ]  # fmt: skip
+
+
+def kwok(keys: Path, config: str) -> list[str]:
+    """It serves as the kubelet of its nodes as well, by that one's certificate."""
+    return [
+        f"--kubeconfig={keys}/admin.kubeconfig", f"--config={config}",
+        f"--manage-nodes-with-annotation-selector={fake.DOMAIN}/node=fake",
+        "--node-lease-duration-seconds=40", f"--node-ip={NODE}", f"--node-port={fake.PORT}",
+        f"--server-address=0.0.0.0:{fake.PORT}", f"--cidr={fake.PODS}",
+        f"--tls-cert-file={keys}/kubelet.crt", f"--tls-private-key-file={keys}/kubelet.key",
     ]  # fmt: skip
 
 
