@@ -157,7 +157,14 @@ async def read(reader: asyncio.StreamReader) -> tuple[str, str, bytes]:
     head = (await reader.readuntil(b"\r\n\r\n")).decode()
     method, path, _ = head.split(" ", 2)
     length = re.search(r"(?i)\r\ncontent-length: *(\d+)", head)
-    return method, path.partition("?")[0], await reader.readexactly(int(length[1]) if length else 0)
+    if length or not re.search(r"(?i)\r\ntransfer-encoding: *chunked", head):
+        body = await reader.readexactly(int(length[1]) if length else 0)
+    else:  # as gateways send what they pass on
+        body = b""
+        while size := int((await reader.readuntil(b"\r\n")).partition(b";")[0], 16):
+            body += (await reader.readexactly(size + 2))[:-2]
+        await reader.readuntil(b"\r\n")
+    return method, path.partition("?")[0], body
 
 
 def send(writer: asyncio.StreamWriter, status: int, body: dict) -> None:
