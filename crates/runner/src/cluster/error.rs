@@ -1,0 +1,92 @@
+//! What can go wrong with a cluster.
+
+/// Why something could not be asked of a cluster, or was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClusterError {
+    /// There is no way to any cluster.
+    #[error("no cluster: {0}; give --kubeconfig FILE, or set KUBECONFIG")]
+    Configuration(String),
+    /// It does not know a kind.
+    #[error("the cluster does not know {kind} of {api_version}; its CRD is not installed")]
+    UnknownKind {
+        /// Group and version.
+        api_version: String,
+        /// Kind.
+        kind: String,
+    },
+    /// It did not answer, or could not now.
+    #[error("cannot {doing}: {reason}")]
+    Unavailable {
+        /// What was asked.
+        doing: String,
+        /// Why it failed.
+        reason: String,
+    },
+    /// It refuses.
+    #[error("cannot {doing}: {reason} (HTTP {status})")]
+    Refused {
+        /// What was asked.
+        doing: String,
+        /// What it says.
+        reason: String,
+        /// Its status.
+        status: u16,
+    },
+    /// An object is there, and not of this run.
+    #[error("{object} is there already, {owner}")]
+    Foreign {
+        /// Kind and name.
+        object: String,
+        /// Whose it is, and what to do.
+        owner: String,
+    },
+    /// A namespace is being deleted.
+    #[error("namespace {0} is being deleted; wait until it is gone")]
+    Ending(String),
+}
+
+impl ClusterError {
+    /// Of what a client says.
+    pub(crate) fn of(error: kube::Error, doing: String) -> Self {
+        match error {
+            kube::Error::Api(status) if is_passing(status.code) => Self::Unavailable {
+                doing,
+                reason: format!("{} (HTTP {})", status.message, status.code),
+            },
+            kube::Error::Api(status) => Self::Refused {
+                doing,
+                reason: status.message.clone(),
+                status: status.code,
+            },
+            error => Self::Unavailable {
+                doing,
+                reason: chain(&error),
+            },
+        }
+    }
+
+    /// Whether the same may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::Ending(_))
+    }
+}
+
+/// 401 too: a token that has expired is read again.
+fn is_passing(status: u16) -> bool {
+    matches!(status, 401 | 429 | 500 | 502 | 503 | 504)
+}
+
+/// An error with all that it came from: the outermost says little.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let said = inner.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        source = inner.source();
+    }
+    text
+}

@@ -1,0 +1,234 @@
+//! Deleting all that a run made: found by its label, of whatever kind.
+
+use std::time::Duration;
+
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PartialObjectMeta};
+use kube::discovery::{ApiGroup, ApiResource, Discovery, Scope, verbs};
+use kube::{ResourceExt, api::Preconditions};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::{Cluster, ClusterError};
+use crate::objects::RUN;
+
+/// Kinds asked for at once.
+const AT_ONCE: usize = 8;
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// An object that is there still.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Left {
+    /// Kind and name.
+    pub object: String,
+    /// Its namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// What it waits for, or why it could not be deleted.
+    pub reason: String,
+}
+
+/// What deleting came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Swept {
+    /// How many were deleted.
+    pub deleted: usize,
+    /// Those that stay.
+    pub left: Vec<Left>,
+}
+
+/// An object of a run, and how to reach it.
+struct Found {
+    api: Api<DynamicObject>,
+    resource: ApiResource,
+    meta: PartialObjectMeta<DynamicObject>,
+}
+
+impl Cluster {
+    /// Deletes what a run made, or of it what a selector finds, and waits until it is gone.
+    ///
+    /// # Errors
+    ///
+    /// If the cluster cannot be asked what there is.
+    pub async fn sweep(
+        &self,
+        run: &str,
+        job: Option<&str>,
+        timeout: Duration,
+    ) -> Result<Swept, ClusterError> {
+        let until = Instant::now() + timeout;
+        let mut selector = format!("{RUN}={run}");
+        if let Some(job) = job {
+            selector = format!("{selector},{}={job}", crate::objects::JOB);
+        }
+        let kinds = self.kinds().await?;
+        let mut swept = Swept::default();
+        // Namespaces last: what is in them is deleted by name, with foreground propagation.
+        let (namespaces, others): (Vec<_>, Vec<_>) = kinds
+            .into_iter()
+            .partition(|(resource, _)| resource.kind == "Namespace");
+        for kinds in [others, namespaces] {
+            self.sweep_kinds(&kinds, &selector, until, &mut swept)
+                .await?;
+        }
+        Ok(swept)
+    }
+
+    async fn sweep_kinds(
+        &self,
+        kinds: &[(ApiResource, Scope)],
+        selector: &str,
+        until: Instant,
+        swept: &mut Swept,
+    ) -> Result<(), ClusterError> {
+        let found = self.find(kinds, selector).await?;
+        let mut refused = Vec::new();
+        let mut present: Vec<(ApiResource, Scope)> = Vec::new();
+        for it in &found {
+            match delete(it).await {
+                Ok(()) => {
+                    swept.deleted += 1;
+                    let scope = if it.meta.namespace().is_some() {
+                        Scope::Namespaced
+                    } else {
+                        Scope::Cluster
+                    };
+                    if !present.iter().any(|(resource, _)| *resource == it.resource) {
+                        present.push((it.resource.clone(), scope));
+                    }
+                }
+                Err(error) => refused.push(left(it, error.to_string())),
+            }
+        }
+        let waits = loop {
+            let still: Vec<Found> = self.find(&present, selector).await?;
+            if still.is_empty() || Instant::now() >= until {
+                break still;
+            }
+            sleep(PAUSE).await;
+        };
+        swept.deleted -= waits.len().min(swept.deleted);
+        swept.left.extend(refused);
+        swept
+            .left
+            .extend(waits.iter().map(|it| left(it, waits_for(it))));
+        Ok(())
+    }
+
+    /// All kinds that can be listed and deleted.
+    async fn kinds(&self) -> Result<Vec<(ApiResource, Scope)>, ClusterError> {
+        let discovered = Discovery::new(self.client().clone()).run().await;
+        let discovered = discovered
+            .map_err(|error| ClusterError::of(error, "ask for the kinds of objects".to_owned()))?;
+        let kinds = discovered
+            .groups()
+            .flat_map(ApiGroup::recommended_resources);
+        let usable = kinds.filter(|(_, capabilities)| {
+            capabilities.supports_operation(verbs::LIST)
+                && capabilities.supports_operation(verbs::DELETE)
+        });
+        Ok(usable
+            .map(|(resource, capabilities)| (resource, capabilities.scope))
+            .collect())
+    }
+
+    async fn find(
+        &self,
+        kinds: &[(ApiResource, Scope)],
+        selector: &str,
+    ) -> Result<Vec<Found>, ClusterError> {
+        let mut found = Vec::new();
+        let mut asked = JoinSet::new();
+        for (resource, _) in kinds {
+            if asked.len() >= AT_ONCE
+                && let Some(Ok(answer)) = asked.join_next().await
+            {
+                found.extend(answer?);
+            }
+            let api: Api<DynamicObject> = Api::all_with(self.client().clone(), resource);
+            asked.spawn(of_kind(
+                self.clone(),
+                api,
+                resource.clone(),
+                selector.to_owned(),
+            ));
+        }
+        while let Some(answer) = asked.join_next().await {
+            if let Ok(answer) = answer {
+                found.extend(answer?);
+            }
+        }
+        // What others own goes with its owner.
+        found.retain(|it: &Found| {
+            it.meta
+                .owner_references()
+                .iter()
+                .all(|owner| owner.controller != Some(true))
+        });
+        Ok(found)
+    }
+}
+
+async fn of_kind(
+    cluster: Cluster,
+    api: Api<DynamicObject>,
+    resource: ApiResource,
+    selector: String,
+) -> Result<Vec<Found>, ClusterError> {
+    let params = ListParams::default().labels(&selector);
+    match api.list_metadata(&params).await {
+        Ok(list) => Ok(list
+            .items
+            .into_iter()
+            .map(|meta| Found {
+                api: match meta.namespace() {
+                    Some(namespace) => {
+                        Api::namespaced_with(cluster.client.clone(), &namespace, &resource)
+                    }
+                    None => Api::all_with(cluster.client.clone(), &resource),
+                },
+                resource: resource.clone(),
+                meta,
+            })
+            .collect()),
+        // Who may not list a kind did not make any of it.
+        Err(kube::Error::Api(status)) if matches!(status.code, 403..=405) => Ok(Vec::new()),
+        Err(error) => Err(ClusterError::of(error, format!("list {}", resource.plural))),
+    }
+}
+
+async fn delete(found: &Found) -> Result<(), ClusterError> {
+    let params = DeleteParams {
+        preconditions: Some(Preconditions {
+            uid: found.meta.uid(),
+            ..Preconditions::default()
+        }),
+        ..DeleteParams::foreground()
+    };
+    let name = found.meta.name_any();
+    match found.api.delete(&name, &params).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(error) => Err(ClusterError::of(error, "delete it".to_owned())),
+    }
+}
+
+fn left(found: &Found, reason: String) -> Left {
+    Left {
+        object: format!(
+            "{}/{}",
+            found.resource.kind.to_lowercase(),
+            found.meta.name_any()
+        ),
+        namespace: found.meta.namespace(),
+        reason,
+    }
+}
+
+fn waits_for(found: &Found) -> String {
+    let finalizers = found.meta.finalizers();
+    if finalizers.is_empty() {
+        "it is not gone yet".to_owned()
+    } else {
+        format!("it waits for its finalizers: {}", finalizers.join(", "))
+    }
+}

@@ -1,0 +1,140 @@
+//! How Prometheus is reached.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use guidellm_indexer::cluster::{Secret, chain};
+use reqwest::{Certificate, redirect};
+use url::Url;
+
+use super::credentials::Authorization;
+use super::error::PrometheusError;
+
+/// How a server is reached.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How one proves who one is; user and password in the URL do as well.
+    pub authorization: Authorization,
+    /// PEM file with the certificate authorities to trust, instead of the system's.
+    pub ca_certificate: Option<PathBuf>,
+    /// Trust any certificate.
+    pub insecure: bool,
+    /// How long to wait for an answer.
+    pub request_timeout: Duration,
+    /// How long to go on with a query that is not answered.
+    pub give_up_after: Duration,
+    /// Requests at once.
+    pub in_flight: usize,
+    /// How often the server scrapes: the end of a window is asked about two of these after it.
+    pub scrape_interval: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            authorization: Authorization::None,
+            ca_certificate: None,
+            insecure: false,
+            request_timeout: Duration::from_mins(1),
+            give_up_after: Duration::from_mins(5),
+            in_flight: 4,
+            scrape_interval: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What sends requests.
+pub(super) fn http(options: &Options) -> Result<reqwest::Client, PrometheusError> {
+    let wrong = |reason: String| PrometheusError::Configuration(reason);
+    let mut builder = reqwest::Client::builder()
+        .timeout(options.request_timeout)
+        .user_agent(concat!("llm-d-scale/", env!("CARGO_PKG_VERSION")))
+        // A login page is no answer, and a token is for whom it was meant alone.
+        .redirect(redirect::Policy::none());
+    if options.insecure {
+        builder = builder.tls_danger_accept_invalid_certs(true);
+    } else if let Some(path) = &options.ca_certificate {
+        let place = path.display();
+        let pem = std::fs::read(path).map_err(|error| wrong(format!("{place}: {error}")))?;
+        let authorities = Certificate::from_pem_bundle(&pem)
+            .map_err(|error| wrong(format!("{place}: {}", chain(&error))))?;
+        if authorities.is_empty() {
+            return Err(wrong(format!("{place}: there is no certificate in it")));
+        }
+        builder = builder.tls_certs_only(authorities);
+    }
+    builder
+        .build()
+        .map_err(|error| wrong(format!("cannot set up HTTP: {}", chain(&error))))
+}
+
+/// A URL, and what it says of a user.
+pub(super) fn parse(text: &str) -> Result<(Url, Authorization), PrometheusError> {
+    // A message must not repeat the URL: what cannot be parsed may hold a password.
+    let wrong = |reason: &str| {
+        PrometheusError::Configuration(format!(
+            "URL of Prometheus: {reason}; expected http(s)://[user:password@]host[:port][/path]"
+        ))
+    };
+    let mut url = Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(wrong("its scheme is neither http nor https"));
+    }
+    let decoded = |text: &str| {
+        let text = percent_encoding::percent_decode_str(text).decode_utf8();
+        text.map(std::borrow::Cow::into_owned)
+            .map_err(|_| wrong("user or password are not UTF-8"))
+    };
+    let authorization = match (url.username(), url.password()) {
+        ("", None) => Authorization::None,
+        (username, password) => Authorization::Basic {
+            username: decoded(username)?,
+            password: Secret::new(decoded(password.unwrap_or_default())?),
+        },
+    };
+    // These fail only for URLs without a host.
+    let stripped = url.set_username("").and_then(|()| url.set_password(None));
+    stripped.map_err(|()| wrong("it names no host"))?;
+    url.set_query(None);
+    url.set_fragment(None);
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok((url, authorization))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Client;
+    use super::*;
+
+    #[test]
+    fn a_path_stays_and_a_user_leaves_the_url() {
+        let (url, own) = parse("https://me:p%40ss@one:9090/prometheus?x=1").unwrap();
+        assert_eq!(url.as_str(), "https://one:9090/prometheus/");
+        assert!(matches!(&own, Authorization::Basic { username, password }
+                if username == "me" && password.reveal() == "p@ss"));
+        assert!(!format!("{own:?}").contains("ss@"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_url_is_told_without_its_password() {
+        let twice = Options {
+            authorization: Authorization::Bearer(Secret::new("hunter2")),
+            ..Options::default()
+        };
+        for (url, options) in [
+            ("ftp://me:hunter2@one", Options::default()),
+            ("http://me:hunter2@", Options::default()),
+            ("http://me:hunter2@one:port", Options::default()),
+            ("me:hunter2@one", Options::default()),
+            ("http://me:hunter2@one", twice),
+        ] {
+            let error = Client::new(url, options).unwrap_err();
+            assert!(
+                !format!("{error} {error:?}").contains("hunter2"),
+                "{error:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Objects of Kubernetes as this program makes them: what each has, and in which order they go.
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a member of JSON that is not there is null"
+)]
+
+use serde_json::{Map, Value, json};
+
+/// The label with the run.
+pub const RUN: &str = "llm-d-scale/run";
+/// The label with the job of the suite.
+pub const JOB: &str = "llm-d-scale/job";
+/// Who made it.
+pub const MANAGER: &str = "llm-d-scale";
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// What is there before what needs it; of a kind that is not named, it is not known that anything does.
+const ORDER: [&str; 21] = [
+    "Namespace",
+    "CustomResourceDefinition",
+    "PriorityClass",
+    "ServiceAccount",
+    "Secret",
+    "ConfigMap",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "Role",
+    "RoleBinding",
+    "Service",
+    "DestinationRule",
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "Gateway",
+    "InferencePool",
+    "HTTPRoute",
+    "Job",
+];
+
+/// Kinds whose pods are made from a template.
+const WITH_PODS: [&str; 5] = [
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "ReplicaSet",
+    "Job",
+];
+
+/// An object, as it is applied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Object {
+    /// Its manifest.
+    pub manifest: Value,
+    /// It is waited for.
+    pub wait: bool,
+}
+
+/// An object lacks what every object has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("it gives an object without `{0}`")]
+pub struct Incomplete(&'static str);
+
+impl Object {
+    /// Takes a manifest and marks it as a run's and a job's. An object whose name is to be generated
+    /// gets one that is the same each time: `number` tells it from others of its job.
+    ///
+    /// # Errors
+    ///
+    /// If it has no `apiVersion`, `kind` or name.
+    pub fn new(
+        mut manifest: Value,
+        run: &str,
+        job: &str,
+        number: usize,
+        wait: bool,
+    ) -> Result<Self, Incomplete> {
+        for (path, name) in [("/apiVersion", "apiVersion"), ("/kind", "kind")] {
+            manifest
+                .pointer(path)
+                .and_then(Value::as_str)
+                .ok_or(Incomplete(name))?;
+        }
+        let kind = manifest["kind"].as_str().unwrap_or_default().to_owned();
+        let marks = [(RUN, run), (JOB, job), (MANAGED_BY, MANAGER)];
+        let metadata = member(&mut manifest, "metadata").ok_or(Incomplete("metadata"))?;
+        if let Some(prefix) = metadata.remove("generateName") {
+            let prefix = prefix.as_str().unwrap_or_default();
+            let name = format!("{prefix}{}-{number}", short(run));
+            metadata.entry("name").or_insert(name.into());
+        }
+        let named = metadata
+            .get("name")
+            .is_some_and(|name| name.as_str().is_some_and(|it| !it.is_empty()));
+        if !named {
+            return Err(Incomplete("metadata.name"));
+        }
+        mark(metadata, &marks);
+        if WITH_PODS.contains(&&*kind) {
+            let template = member(&mut manifest, "spec")
+                .and_then(|spec| spec.get_mut("template"))
+                .and_then(|template| member(template, "metadata"));
+            if let Some(metadata) = template {
+                mark(metadata, &marks);
+            }
+        }
+        Ok(Self { manifest, wait })
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        text(&self.manifest, "/kind")
+    }
+
+    /// Its group and version.
+    #[must_use]
+    pub fn api_version(&self) -> &str {
+        text(&self.manifest, "/apiVersion")
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        text(&self.manifest, "/metadata/name")
+    }
+
+    /// Its namespace, if it says one.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        let namespace = self.manifest.pointer("/metadata/namespace");
+        namespace
+            .and_then(Value::as_str)
+            .filter(|it| !it.is_empty())
+    }
+
+    /// As kubectl names it: `kind/name`.
+    #[must_use]
+    pub fn told(&self) -> String {
+        format!("{}/{}", self.kind().to_lowercase(), self.name())
+    }
+
+    /// Where it goes among others.
+    pub(crate) fn rank(&self) -> usize {
+        let found = ORDER.iter().position(|kind| *kind == self.kind());
+        // Jobs are what all else is for.
+        found.unwrap_or(ORDER.len() - 1)
+    }
+
+    /// The manifest, without what a Secret keeps.
+    #[must_use]
+    pub fn redacted(&self) -> Value {
+        let mut manifest = self.manifest.clone();
+        if self.kind() == "Secret" {
+            for kept in ["data", "stringData"] {
+                let Some(Value::Object(values)) = manifest.get_mut(kept) else {
+                    continue;
+                };
+                // Valid in both: `data` is base64.
+                values
+                    .values_mut()
+                    .for_each(|value| *value = json!("UkVEQUNURUQ="));
+            }
+        }
+        manifest
+    }
+}
+
+/// Enough of a run's name to tell its objects from another's.
+#[must_use]
+pub fn short(run: &str) -> &str {
+    run.get(..8).unwrap_or(run)
+}
+
+fn text<'a>(manifest: &'a Value, path: &str) -> &'a str {
+    manifest
+        .pointer(path)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+/// A member that is a map; made if it is not there.
+fn member<'a>(value: &'a mut Value, name: &str) -> Option<&'a mut Map<String, Value>> {
+    let members = value.as_object_mut()?;
+    let found = members.entry(name).or_insert_with(|| json!({}));
+    if found.is_null() {
+        *found = json!({});
+    }
+    found.as_object_mut()
+}
+
+fn mark(metadata: &mut Map<String, Value>, marks: &[(&str, &str)]) {
+    let labels = metadata.entry("labels").or_insert_with(|| json!({}));
+    if let Some(labels) = labels.as_object_mut() {
+        labels.extend(
+            marks
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), json!(value))),
+        );
+    }
+}

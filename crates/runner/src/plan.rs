@@ -1,0 +1,168 @@
+//! What a suite comes to: jobs with their objects, in the order in which they are applied. Nothing
+//! here talks to a cluster.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::objects::Object;
+use crate::scenario;
+use crate::suite::{self, Job, Scenario, Suite};
+use crate::templates::{Files, TemplateError};
+
+/// The run that a plan is for.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Its name, and the `uuid` of all its documents: a valid value of a label.
+    pub uuid: String,
+    /// Namespace of what has none of its own.
+    pub namespace: String,
+    /// Index of the documents.
+    pub es_index: String,
+    /// More arguments of the sidecars.
+    pub sidecar_args: Vec<String>,
+    /// What the Secret for the sidecars holds: how they reach the search server.
+    pub search_secret: BTreeMap<String, String>,
+}
+
+/// A job and its objects.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedJob {
+    /// As the suite says; of a scenario, what it comes to.
+    pub job: Job,
+    /// It is a scenario: its window is one of load.
+    pub is_scenario: bool,
+    /// How often a scenario's load runs; 0 of what is none.
+    pub samples: u32,
+    /// How long its load lasts, if samples run one after the other.
+    pub measured: Duration,
+    /// In the order in which they are applied.
+    pub objects: Vec<Object>,
+}
+
+/// Why a suite gives no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A template is wrong.
+    #[error("job `{job}`: {reason}")]
+    Template {
+        /// Of the suite.
+        job: String,
+        /// What is wrong.
+        reason: TemplateError,
+    },
+    /// What a template gives is no object.
+    #[error("job `{job}`: {}: {reason}", template.display())]
+    Object {
+        /// Of the suite.
+        job: String,
+        /// Its file.
+        template: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Plans a suite.
+///
+/// # Errors
+///
+/// If a template cannot be filled in, or gives no objects of Kubernetes.
+pub fn plan(suite: &Suite, files: &Files, run: &Run) -> Result<Vec<PlannedJob>, PlanError> {
+    let planner = Planner { suite, files, run };
+    let jobs = suite.jobs.iter().map(|job| planner.job(job.clone(), None));
+    let scenarios = suite.scenarios.iter().enumerate();
+    let scenarios = scenarios.map(|(number, it)| {
+        let job = scenario::job(it, number, suite, run);
+        planner.job(job, Some(it))
+    });
+    jobs.chain(scenarios).collect()
+}
+
+struct Planner<'a> {
+    suite: &'a Suite,
+    files: &'a Files,
+    run: &'a Run,
+}
+
+impl Planner<'_> {
+    fn job(&self, job: Job, scenario: Option<&Scenario>) -> Result<PlannedJob, PlanError> {
+        let mut objects = Vec::new();
+        for iteration in 0..job.job_iterations {
+            for template in &job.objects {
+                for replica in 1..=template.replicas {
+                    self.add(&mut objects, &job, template, (iteration, replica))?;
+                }
+            }
+        }
+        // Stable: among equals, the order of the suite.
+        objects.sort_by_key(Object::rank);
+        let samples = scenario.map_or(0, |it| it.samples.unwrap_or(self.suite.vars.samples()));
+        let measured = scenario.map_or(Duration::ZERO, |it| {
+            Duration::from_secs(it.seconds.into())
+                * samples.div_ceil(self.suite.vars.parallelism().max(1))
+        });
+        Ok(PlannedJob {
+            job,
+            is_scenario: scenario.is_some(),
+            samples,
+            measured,
+            objects,
+        })
+    }
+
+    fn add(
+        &self,
+        objects: &mut Vec<Object>,
+        job: &Job,
+        template: &suite::Object,
+        (iteration, replica): (u32, u32),
+    ) -> Result<(), PlanError> {
+        let namespace = self.namespace(job, iteration);
+        let mut context = Map::new();
+        context.insert("vars".into(), Value::Object(self.suite.vars.all().clone()));
+        let own = json!({
+            "uuid": self.run.uuid,
+            "runId": self.run.uuid,
+            "jobName": job.name,
+            "namespace": namespace,
+            "iteration": iteration,
+            "replica": replica,
+            "esIndex": self.run.es_index,
+            "searchSecret": self.run.search_secret,
+            "sidecarArgs": self.run.sidecar_args,
+        });
+        context.extend(own.as_object().cloned().unwrap_or_default());
+        context.extend(template.input_vars.clone());
+        let path = &template.object_template;
+        let manifests = self.files.objects(path, &Value::Object(context));
+        let manifests = manifests.map_err(|reason| PlanError::Template {
+            job: job.name.clone(),
+            reason,
+        })?;
+        for manifest in manifests {
+            let (uuid, number) = (&self.run.uuid, objects.len());
+            let made = Object::new(manifest, uuid, &job.name, number, template.wait);
+            objects.push(made.map_err(|reason| PlanError::Object {
+                job: job.name.clone(),
+                template: path.clone(),
+                reason: reason.to_string(),
+            })?);
+        }
+        Ok(())
+    }
+
+    fn namespace(&self, job: &Job, iteration: u32) -> String {
+        let base = match &*job.namespace {
+            "" => &self.run.namespace,
+            own => own,
+        };
+        if job.namespaced_iterations {
+            format!("{base}-{iteration}")
+        } else {
+            base.to_owned()
+        }
+    }
+}

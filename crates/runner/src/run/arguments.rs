@@ -1,0 +1,308 @@
+//! What the user may say of runs.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use guidellm_indexer::Format;
+use guidellm_indexer::cli::{SendingArguments, TargetArguments};
+use guidellm_indexer::cluster::Secret;
+use guidellm_indexer::kube_burner::Metadata;
+use guidellm_results_model::Exit;
+use serde::Serialize;
+
+use super::check::Check;
+use super::engine::{OnFailure, Outcome};
+use super::state::State;
+use crate::cli::{RunArguments, SuiteArguments};
+use crate::cluster::Cluster;
+use crate::collect::{PrometheusArguments, metadata};
+use crate::plan::Run;
+use crate::suite::Suite;
+
+/// The index of documents, if the user names none.
+const INDEX: &str = "guidellm";
+/// What a sidecar needs to reach the server, beside its address.
+const CREDENTIALS: [&str; 3] = ["ES_PASSWORD", "ES_API_KEY", "ES_BEARER_TOKEN"];
+
+/// Which cluster.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Kubernetes")]
+pub struct ClusterArguments {
+    /// Configuration [default: KUBECONFIG, ~/.kube/config, or the pod's own]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the configuration [default: its current one]
+    #[arg(long, visible_alias = "kube-context", value_name = "NAME")]
+    pub context: Option<String>,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Clone, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are flags of a command line"
+)]
+pub struct RunCommand {
+    /// What is run.
+    #[command(flatten)]
+    pub suite: SuiteArguments,
+    /// Which run.
+    #[command(flatten)]
+    pub run: RunArguments,
+    /// What happens to the other jobs when one fails
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t)]
+    pub on_failure: OnFailure,
+    /// Go on with a run that was ended: what is done is not done again. Needs --uuid
+    #[arg(long, requires = "uuid")]
+    pub resume: bool,
+    /// Folder for how far the run is, and for what tells why a job failed [default: llm-d-scale-UUID]
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+    /// How long all of it may take [default: the suite's global.timeout, 4h]
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<humantime::Duration>,
+    /// Leave the objects in the cluster, whatever the suite says
+    #[arg(long)]
+    pub keep: bool,
+    /// Do not check first what the cluster has
+    #[arg(long)]
+    pub skip_check: bool,
+    /// Do not ask the target for one token before the first scenario
+    #[arg(long)]
+    pub skip_probe: bool,
+    /// YAML file whose members become metadata of each document
+    #[arg(long, value_name = "FILE")]
+    pub user_metadata: Option<PathBuf>,
+    /// Say nothing but errors
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Print what came of it as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Embedded store for the documents of jobs and metrics [default: results, without a server]
+    #[arg(long, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+    /// Address of the search server as pods reach it, if it is another
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "PODS_ES_SERVER",
+        hide_env_values = true
+    )]
+    pub pods_es_server: Option<String>,
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArguments,
+    /// Where metrics come from.
+    #[command(flatten)]
+    pub prometheus: PrometheusArguments,
+    /// Send documents to a server.
+    #[command(flatten)]
+    pub sending: SendingArguments,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Clone, Args)]
+pub struct CheckArguments {
+    /// Those of the run that is meant.
+    #[command(flatten)]
+    pub run: RunCommand,
+}
+
+/// Arguments of `gc`.
+#[derive(Debug, Clone, Args)]
+pub struct GcArguments {
+    /// The run
+    #[arg(long, env = "UUID")]
+    pub uuid: String,
+    /// How long to wait until all is gone
+    #[arg(long, value_name = "TIME", default_value = "10m")]
+    pub timeout: humantime::Duration,
+    /// Print what came of it as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArguments,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Clone, Args)]
+pub struct StatusArguments {
+    /// The run's folder
+    pub folder: PathBuf,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl ClusterArguments {
+    pub(super) async fn connect(&self) -> Result<Cluster> {
+        let cluster = Cluster::connect(self.kubeconfig.as_deref(), self.context.as_deref());
+        Ok(cluster.await?)
+    }
+}
+
+impl RunCommand {
+    fn server(&self) -> Option<&str> {
+        let server = self.sending.server.es_server.as_deref()?;
+        (!server.is_empty() && server != "none").then_some(server)
+    }
+
+    pub(super) fn suite(&self) -> Result<Suite> {
+        self.suite.read(self.server().is_some())
+    }
+
+    /// Without a server, reports stay in their volume, and may not go with it.
+    pub(super) fn check_results(&self, suite: &Suite) -> Result<()> {
+        if self.server().is_some() || self.keep || suite.scenarios.is_empty() || !suite.global.gc {
+            return Ok(());
+        }
+        bail!(
+            "the reports would be deleted with their volume: give --es-server URL (or ES_SERVER), or \
+             --keep to leave them in the volume guidellm-results"
+        )
+    }
+
+    pub(super) fn run(&self, suite: &Suite) -> Result<Run> {
+        let index = self.sending.server.es_index.clone();
+        Ok(Run {
+            uuid: self.run.uuid(),
+            namespace: suite.vars.namespace().to_owned(),
+            es_index: index
+                .filter(|it| !it.is_empty())
+                .unwrap_or_else(|| INDEX.to_owned()),
+            sidecar_args: self.sidecar_args(),
+            search_secret: self.search_secret()?,
+        })
+    }
+
+    fn sidecar_args(&self) -> Vec<String> {
+        let server = &self.sending.server;
+        let insecure = server.insecure.then(|| "--insecure".to_owned());
+        let requests = server.es_requests_index.iter();
+        let requests = requests.flat_map(|index| ["--es-requests-index".to_owned(), index.clone()]);
+        insecure.into_iter().chain(requests).collect()
+    }
+
+    /// The environment of sidecars that reach the server as this program does.
+    fn search_secret(&self) -> Result<BTreeMap<String, String>> {
+        let mut secret = BTreeMap::new();
+        let Some(server) = self.server() else {
+            return Ok(secret);
+        };
+        let server = self.pods_es_server.as_deref().unwrap_or(server);
+        secret.insert("ES_SERVER".to_owned(), server.to_owned());
+        if let Some(user) = &self.sending.server.es_username {
+            secret.insert("ES_USERNAME".to_owned(), user.clone());
+        }
+        for name in CREDENTIALS {
+            if let Some(value) = Secret::from_environment(name)? {
+                secret.insert(name.to_owned(), value.reveal().to_owned());
+            }
+        }
+        Ok(secret)
+    }
+
+    pub(super) fn folder(&self, uuid: &str) -> PathBuf {
+        let default = || PathBuf::from(format!("llm-d-scale-{uuid}"));
+        self.folder.clone().unwrap_or_else(default)
+    }
+
+    pub(super) fn metadata(&self) -> Result<Metadata> {
+        let read = self.user_metadata.as_deref().map(metadata).transpose()?;
+        Ok(read.unwrap_or_default())
+    }
+
+    pub(super) fn targets(&self) -> TargetArguments {
+        TargetArguments {
+            output: None,
+            format: Format::Json,
+            store: self.store.clone(),
+            json: false,
+        }
+    }
+
+    /// As the user says, but that what cannot be sent is kept in the run's folder.
+    pub(super) fn sending(&self, folder: &Path) -> SendingArguments {
+        let mut sending = self.sending.clone();
+        if self.server().is_some() && sending.server.es_index.is_none() {
+            sending.server.es_index = Some(INDEX.to_owned());
+        }
+        for file in [&mut sending.bulk.rejected, &mut sending.bulk.unsent] {
+            if file.is_relative() {
+                *file = folder.join(&*file);
+            }
+        }
+        sending
+    }
+
+    /// Whether the search server answers, if there is one.
+    pub(super) fn check_server(&self) -> Option<Check> {
+        self.server()?;
+        let reached = self.sending(Path::new("")).ask();
+        Some(Check::of(
+            "search server",
+            reached.map_err(|error| format!("{error:#}")),
+        ))
+    }
+
+    pub(super) fn tell(&self, state: &State, outcome: Outcome, exit: Exit) -> Result<()> {
+        if self.json {
+            let told = Told {
+                exit: exit.code(),
+                skipped: outcome.skipped,
+                state,
+            };
+            crate::print(&(serde_json::to_string(&told)? + "\n"))?;
+        } else if !self.quiet {
+            crate::print(&table(state))?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    exit: u8,
+    skipped: usize,
+    #[serde(flatten)]
+    state: &'a State,
+}
+
+/// A run, for people.
+pub(super) fn table(state: &State) -> String {
+    let mut text = format!("run {} in namespace {}\n", state.uuid, state.namespace);
+    for job in &state.jobs {
+        let seconds = job
+            .end
+            .map(|end| (end.epoch_micros() - job.start.epoch_micros()) / 1_000_000);
+        let verdict = match (job.end, job.passed()) {
+            (None, _) => "running",
+            (_, true) => "passed",
+            _ => "failed",
+        };
+        let documents = if job.indexed {
+            "documents written"
+        } else {
+            "documents not written"
+        };
+        let time = seconds.map(|it| format!("{it} s")).unwrap_or_default();
+        // Writing to a text does not fail.
+        let _ = writeln!(text, "{:<24} {verdict:<8} {time:>8}  {documents}", job.name);
+        for failure in &job.failures {
+            let _ = writeln!(text, "    {failure}");
+        }
+    }
+    text
+}
+
+impl RunCommand {
+    pub(super) fn profile(&self, path: &Path) -> Result<String> {
+        let text = self.suite.files().read(path);
+        text.with_context(|| format!("metricsEndpoints: {}", path.display()))
+    }
+}

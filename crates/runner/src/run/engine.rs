@@ -1,0 +1,425 @@
+//! Runs the jobs of a plan, one after the other: applies, waits, notes what became of them.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::Pod;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::evidence;
+use super::narrator::Narrator;
+use super::outlook::Failure;
+use super::samples::{self, LastPods};
+use super::state::{Book, JobRecord, now};
+use super::stop::Stop;
+use super::wait::{Ended, Watched};
+use crate::cluster::{Cluster, ClusterError, Pace};
+use crate::objects::Object;
+use crate::plan::{PlannedJob, Run};
+use crate::suite::Global;
+
+/// Between two tries of what a cluster cannot do now; it grows to the second.
+const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(10)];
+/// What a sample takes beside its measured time, for the guess of what is left.
+const AROUND: Duration = Duration::from_secs(30);
+
+/// What happens to the other jobs when one fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum OnFailure {
+    /// They run
+    #[default]
+    Continue,
+    /// They do not
+    Stop,
+}
+
+/// All that running jobs needs.
+pub(super) struct Engine<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) jobs: &'a [PlannedJob],
+    pub(super) run: &'a Run,
+    pub(super) global: &'a Global,
+    pub(super) on_failure: OnFailure,
+    pub(super) until: Instant,
+    pub(super) stop: &'a Stop,
+    pub(super) narrator: &'a Narrator,
+    pub(super) book: Arc<Mutex<Book>>,
+}
+
+/// How the jobs ended, all together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Outcome {
+    pub(super) failed: usize,
+    pub(super) skipped: usize,
+    pub(super) timed_out: bool,
+    pub(super) stopped: bool,
+}
+
+impl Engine<'_> {
+    /// Runs them. `probe` is called once, before the first scenario; `ended` after each job.
+    pub(super) async fn run(
+        &self,
+        probe: impl AsyncFn() -> Result<()>,
+        mut ended: impl FnMut(&JobRecord),
+    ) -> Result<Outcome> {
+        let mut outcome = Outcome::default();
+        let mut probed = false;
+        for (number, job) in self.jobs.iter().enumerate() {
+            if self.is_over(&mut outcome) {
+                outcome.skipped += 1;
+                continue;
+            }
+            let known = self.known(&job.job.name);
+            if job.is_scenario && known.as_ref().is_some_and(JobRecord::passed) {
+                self.narrator
+                    .tell(&format!("{}: done before", job.job.name));
+                known.iter().filter(|it| !it.indexed).for_each(&mut ended);
+                continue;
+            }
+            self.narrator
+                .job(&self.place(number, job), self.left(number));
+            let mut record = self.begin(job, known).await?;
+            if job.is_scenario && !probed {
+                if let Err(error) = probe().await {
+                    let object = "the target".to_owned();
+                    let reason = format!("{error:#}");
+                    record.failures.push(Failure { object, reason });
+                }
+                probed = record.failures.is_empty();
+            }
+            self.job(job, &mut record, &mut outcome).await?;
+            ended(&record);
+            let is_last = number + 1 == self.jobs.len();
+            if !is_last && !self.stop.is_stopped() {
+                self.narrator.waits("pause");
+                self.rest(job.job.job_pause.0).await;
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn is_over(&self, outcome: &mut Outcome) -> bool {
+        outcome.stopped |= self.stop.is_stopped();
+        let out_of_time = Instant::now() >= self.until;
+        outcome.timed_out |= out_of_time;
+        outcome.stopped
+            || out_of_time
+            || (outcome.failed > 0 && self.on_failure == OnFailure::Stop)
+            // Without what the jobs prepare there is nothing to measure.
+            || self.has_failed_preparation()
+    }
+
+    fn has_failed_preparation(&self) -> bool {
+        let book = lock(&self.book);
+        let preparations = self.jobs.iter().filter(|it| !it.is_scenario);
+        preparations
+            .filter_map(|it| book.job(&it.job.name))
+            .any(|record| !record.failures.is_empty() && record.end.is_some())
+    }
+
+    fn known(&self, name: &str) -> Option<JobRecord> {
+        lock(&self.book).job(name).cloned()
+    }
+
+    /// The record of a job that starts: of one that was running when the run was killed, its own.
+    async fn begin(&self, job: &PlannedJob, known: Option<JobRecord>) -> Result<JobRecord> {
+        let name = &job.job.name;
+        let record = match known {
+            Some(record) if record.end.is_none() || !job.is_scenario => JobRecord {
+                failures: Vec::new(),
+                end: None,
+                ..record
+            },
+            // It is tried again, and what is left of it would be taken for the new try.
+            Some(_) => {
+                let all = self.global.gc_timeout.0;
+                self.cluster.sweep(&self.run.uuid, Some(name), all).await?;
+                JobRecord::new(name)
+            }
+            None => JobRecord::new(name),
+        };
+        lock(&self.book).note(&record)?;
+        Ok(record)
+    }
+
+    async fn job(
+        &self,
+        job: &PlannedJob,
+        record: &mut JobRecord,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
+        let limit = job
+            .job
+            .max_wait_timeout
+            .map(|limit| Instant::now() + limit.0);
+        let until = limit.map_or(self.until, |limit| limit.min(self.until));
+        let ended = if record.failures.is_empty() {
+            self.apply_and_wait(job, until).await?
+        } else {
+            Ended::Failed(std::mem::take(&mut record.failures))
+        };
+        record.end = Some(now());
+        outcome.stopped |= ended == Ended::Stopped;
+        outcome.timed_out |= matches!(ended, Ended::TimedOut(_)) && Instant::now() >= self.until;
+        record.failures = failures(&job.job.name, ended);
+        if job.is_scenario {
+            let pods = self.pods(job).await;
+            record.load = samples::load(&pods);
+            take_unsent(record, &pods);
+        }
+        // First of all: what follows takes time, and may be ended by anybody.
+        lock(&self.book).note(record)?;
+        self.tell(job, record);
+        if !record.failures.is_empty() {
+            outcome.failed += 1;
+            let pods = self.give_up(job).await?;
+            take_unsent(record, &pods);
+            record.end = Some(now());
+            lock(&self.book).note(record)?;
+        }
+        Ok(())
+    }
+
+    async fn apply_and_wait(&self, job: &PlannedJob, until: Instant) -> Result<Ended> {
+        if let Some(failure) = self.apply(job, until).await {
+            return Ok(failure);
+        }
+        if !job.job.wait_when_finished {
+            return Ok(Ended::Ready);
+        }
+        let watched = Watched {
+            cluster: self.cluster,
+            run: &self.run.uuid,
+            namespace: self.namespace(job),
+            job,
+            patience: self.global.trouble_timeout.0,
+        };
+        let tell = |what: &str| self.narrator.waits(what);
+        let warn = |what: &str| {
+            self.narrator
+                .warn(&format!("warning: {}: {what}", job.job.name));
+        };
+        match watched.wait(until, self.stop, tell, warn).await {
+            Ok(ended) => Ok(ended),
+            Err(error) => Ok(failed("the cluster", &error)),
+        }
+    }
+
+    /// Applies the objects in their order; `Some` if that failed.
+    async fn apply(&self, job: &PlannedJob, until: Instant) -> Option<Ended> {
+        let pace = Pace::new(job.job.qps, job.job.burst);
+        let own = job.objects.iter().filter_map(Object::namespace);
+        let namespaces: BTreeSet<&str> = own.chain([self.namespace(job)]).collect();
+        for namespace in namespaces {
+            let make = async || {
+                self.cluster
+                    .namespace(namespace, &self.run.uuid)
+                    .await
+                    .map(drop)
+            };
+            if let Err(ended) = self
+                .again(&format!("namespace/{namespace}"), until, make)
+                .await
+            {
+                return Some(ended);
+            }
+        }
+        for object in &job.objects {
+            self.narrator.waits(&format!("apply {}", object.told()));
+            let make = async || {
+                let applied =
+                    self.cluster
+                        .apply(object, self.namespace(job), &self.run.uuid, &pace);
+                applied.await.map(drop)
+            };
+            if let Err(ended) = self.again(&object.told(), until, make).await {
+                return Some(ended);
+            }
+        }
+        None
+    }
+
+    /// Does something until it succeeds, or never will.
+    async fn again(
+        &self,
+        object: &str,
+        until: Instant,
+        make: impl AsyncFn() -> Result<(), ClusterError>,
+    ) -> Result<(), Ended> {
+        let [mut pause, longest] = PAUSES;
+        let mut told = false;
+        loop {
+            let error = tokio::select! {
+                () = self.stop.stopped() => return Err(Ended::Stopped),
+                made = make() => match made {
+                    Ok(()) => return Ok(()),
+                    Err(error) => error,
+                },
+            };
+            if !error.is_retryable() {
+                return Err(failed(object, &error));
+            }
+            if Instant::now() + pause >= until {
+                return Err(Ended::TimedOut(format!("{object}: {error}")));
+            }
+            if !told {
+                self.narrator
+                    .warn(&format!("warning: {object}: {error}; trying again"));
+                told = true;
+            }
+            self.rest(pause).await;
+            pause = (pause * 2).min(longest);
+        }
+    }
+
+    /// Keeps what tells why, and ends the load; the pods as they were in the end.
+    async fn give_up(&self, job: &PlannedJob) -> Result<Vec<Pod>> {
+        self.narrator.waits("saving what tells why");
+        let folder = lock(&self.book).folder().to_owned();
+        let (uuid, namespace) = (&self.run.uuid, self.namespace(job));
+        let saved = evidence::save(self.cluster, job, uuid, namespace, &folder).await;
+        let told = match saved {
+            Ok(folder) => format!("  objects, events and logs are in {}", folder.display()),
+            Err(error) => format!("warning: cannot save why it failed: {error:#}"),
+        };
+        self.narrator.warn(&told);
+        if !job.is_scenario {
+            return Ok(Vec::new());
+        }
+        self.narrator
+            .waits("ending its pods; their sidecars send what there is");
+        let name = &job.job.name;
+        let last = LastPods::watch(self.cluster, namespace, uuid, name).await;
+        let timeout = self.global.gc_timeout.0;
+        tokio::select! {
+            () = self.stop.hurried() => {}
+            swept = self.cluster.sweep(uuid, Some(name), timeout) => {
+                let left = swept.map(|it| it.left).unwrap_or_default();
+                for it in left {
+                    self.narrator.warn(&format!("warning: {} stays: {}", it.object, it.reason));
+                }
+            }
+        }
+        Ok(last.end())
+    }
+
+    /// Deletes what the run made, unless the user is in a hurry; whether nothing stays.
+    pub(super) async fn sweep(&self) -> Result<bool> {
+        let (run, timeout) = (&self.run.uuid, self.global.gc_timeout.0);
+        self.narrator.job("cleaning up", None);
+        let until = Instant::now() + timeout * 2;
+        let swept = tokio::select! {
+            () = self.stop.hurried() => {
+                let how = format!("not cleaned up; do it by `llm-d-scale gc --uuid {run}`");
+                self.narrator.warn(&how);
+                return Ok(false);
+            }
+            swept = timeout_at(until, self.cluster.sweep(run, None, timeout)) => swept,
+        };
+        let swept = swept
+            .context("deleting took too long")?
+            .context("cannot clean up")?;
+        self.narrator
+            .tell(&format!("{} objects deleted", swept.deleted));
+        for left in &swept.left {
+            self.narrator
+                .warn(&format!("warning: {} stays: {}", left.object, left.reason));
+        }
+        Ok(swept.left.is_empty())
+    }
+
+    async fn pods(&self, job: &PlannedJob) -> Vec<Pod> {
+        let (uuid, name) = (&self.run.uuid, &job.job.name);
+        let pods = self.cluster.pods(self.namespace(job), uuid, name).await;
+        pods.unwrap_or_else(|error| {
+            self.narrator.warn(&format!("warning: {name}: {error}"));
+            Vec::new()
+        })
+    }
+
+    fn namespace<'b>(&'b self, job: &'b PlannedJob) -> &'b str {
+        match &*job.job.namespace {
+            "" => &self.run.namespace,
+            own => own,
+        }
+    }
+
+    /// Waits, unless the user does not want to.
+    async fn rest(&self, pause: Duration) {
+        tokio::select! {
+            () = self.stop.stopped() => {}
+            () = sleep(pause) => {}
+        }
+    }
+
+    fn place(&self, number: usize, job: &PlannedJob) -> String {
+        format!("{}/{} {}", number + 1, self.jobs.len(), job.job.name)
+    }
+
+    /// About how long the scenarios from here on take.
+    fn left(&self, number: usize) -> Option<Duration> {
+        let rest = self.jobs.iter().skip(number).filter(|it| it.is_scenario);
+        let each = rest.map(|it| it.measured + AROUND * it.samples + it.job.job_pause.0);
+        let left: Duration = each.sum();
+        (!left.is_zero()).then_some(left)
+    }
+
+    fn tell(&self, job: &PlannedJob, record: &JobRecord) {
+        let name = &job.job.name;
+        let took = record
+            .end
+            .map(|end| end.epoch_micros() - record.start.epoch_micros());
+        let took = Duration::from_micros(took.and_then(|it| u64::try_from(it).ok()).unwrap_or(0));
+        let took = super::narrator::whole(took);
+        if record.failures.is_empty() {
+            self.narrator.tell(&format!("{name}: done in {took}"));
+        } else {
+            self.narrator
+                .warn(&format!("error: {name} failed after {took}:"));
+            record
+                .failures
+                .iter()
+                .for_each(|it| self.narrator.warn(&format!("  {it}")));
+        }
+    }
+}
+
+/// Why a job failed, if it did.
+fn failures(job: &str, ended: Ended) -> Vec<Failure> {
+    let of_job = |reason: String| {
+        let object = format!("job {job}");
+        vec![Failure { object, reason }]
+    };
+    match ended {
+        Ended::Ready => Vec::new(),
+        Ended::Failed(failures) => failures,
+        Ended::TimedOut(why) => of_job(format!("it took too long, and waited for {why}")),
+        Ended::Stopped => of_job("the user stopped it".to_owned()),
+    }
+}
+
+/// Notes which sidecars could not send their documents.
+fn take_unsent(record: &mut JobRecord, pods: &[Pod]) {
+    let unsent = samples::not_sent(pods);
+    record.unsent |= !unsent.is_empty();
+    for failure in unsent {
+        if !record.failures.contains(&failure) {
+            record.failures.push(failure);
+        }
+    }
+}
+
+fn failed(object: &str, error: &ClusterError) -> Ended {
+    Ended::Failed(vec![Failure {
+        object: object.to_owned(),
+        reason: error.to_string(),
+    }])
+}
+
+/// A panic elsewhere leaves the book as it was written last.
+pub(super) fn lock(book: &Mutex<Book>) -> std::sync::MutexGuard<'_, Book> {
+    book.lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}

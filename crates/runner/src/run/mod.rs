@@ -1,0 +1,308 @@
+//! `llm-d-scale run`: a suite, from nothing to documents, and back to nothing.
+
+mod about;
+mod arguments;
+mod check;
+mod engine;
+mod evidence;
+mod indexing;
+mod narrator;
+mod outlook;
+mod probe;
+mod prometheus;
+mod samples;
+mod state;
+mod stop;
+mod wait;
+
+pub use arguments::{CheckArguments, ClusterArguments, GcArguments, RunCommand, StatusArguments};
+pub use check::Check;
+pub use engine::OnFailure;
+pub use outlook::Failure;
+pub use state::{JobRecord, State};
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use guidellm_results_model::Exit;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use self::engine::{Engine, Outcome, lock};
+use self::indexing::{Indexing, Source};
+use self::narrator::Narrator;
+use self::probe::Target;
+use self::state::Book;
+use self::stop::Stop;
+use crate::cluster::Cluster;
+use crate::plan::{PlannedJob, Run, plan};
+use crate::suite::Suite;
+
+/// How long the target may take until it serves, once its objects are ready: the endpoint picker has to
+/// find its pods.
+const PROBE: Duration = Duration::from_mins(2);
+
+/// Runs a suite.
+///
+/// # Errors
+///
+/// If it cannot start; what goes wrong later is told, and in the exit code.
+pub async fn run(command: &RunCommand) -> Result<Exit> {
+    let suite = command.suite()?;
+    command.check_results(&suite)?;
+    let run = command.run(&suite)?;
+    let jobs = plan(&suite, &command.suite.files(), &run)?;
+    let folder = command.folder(&run.uuid);
+    let cluster = command.cluster.connect().await?;
+    let narrator = Narrator::new(command.quiet);
+    let stop = Stop::on_signals({
+        let narrator = narrator.clone();
+        move |times| narrator.warn(told(times))
+    })?;
+    narrator.tell(&format!(
+        "run {} in namespace {} of {}",
+        run.uuid,
+        run.namespace,
+        cluster.url()
+    ));
+    let sources = tokio::select! {
+        () = stop.stopped() => bail!("the user stopped it, before anything was made"),
+        sources = prepare(command, &suite, (&jobs, &run), &cluster, &narrator) => sources?,
+    };
+    let book = Book::open(
+        &folder,
+        &run.uuid,
+        &run.namespace,
+        &digest(&jobs),
+        command.resume,
+    )?;
+    let book = Arc::new(Mutex::new(book));
+    let facts = Arc::default();
+    let (ended, taken) = mpsc::unbounded_channel();
+    let indexing = Indexing {
+        jobs: jobs.clone(),
+        uuid: run.uuid.as_str().into(),
+        namespace: run.namespace.clone(),
+        vars: public(&suite),
+        metadata: Arc::new(command.metadata()?),
+        facts: Arc::clone(&facts),
+        sources,
+        targets: command.targets(),
+        sending: command.sending(&folder),
+        book: Arc::clone(&book),
+        narrator: narrator.clone(),
+    };
+    let indexing = tokio::spawn(indexing.take(taken));
+    let until = Instant::now() + command.timeout.map_or(suite.global.timeout.0, Into::into);
+    let engine = Engine {
+        cluster: &cluster,
+        jobs: &jobs,
+        run: &run,
+        global: &suite.global,
+        on_failure: command.on_failure,
+        until,
+        stop: &stop,
+        narrator: &narrator,
+        book: Arc::clone(&book),
+    };
+    let target = Target {
+        cluster: &cluster,
+        url: suite.vars.target(),
+        model: suite.vars.model(),
+        namespace: &run.namespace,
+    };
+    let probe = async || {
+        let found = about::facts(&cluster, &jobs, &run.namespace).await;
+        *facts
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = found;
+        if command.skip_probe {
+            return Ok(());
+        }
+        narrator.waits(&format!("asking {} for one token", target.url));
+        target
+            .probe((Instant::now() + PROBE).min(until), &stop)
+            .await
+    };
+    let ran = engine
+        .run(probe, |record| drop(ended.send(record.clone())))
+        .await;
+    drop(ended);
+    narrator.job("metrics and documents", None);
+    narrator.waits("");
+    let indexed = indexing
+        .await
+        .context("the thread that makes documents died")?;
+    let swept = clean_up(command, &engine).await;
+    narrator.end();
+    let outcome = ran?;
+    let exit = exit(outcome, indexed, swept?);
+    command.tell(&lock(&book).state, outcome, exit)?;
+    Ok(exit)
+}
+
+/// Makes sure that all is there that the run needs; where metrics come from.
+async fn prepare(
+    command: &RunCommand,
+    suite: &Suite,
+    (jobs, run): (&[PlannedJob], &Run),
+    cluster: &Cluster,
+    narrator: &Narrator,
+) -> Result<Vec<Source>> {
+    if !command.skip_check {
+        narrator.waits("checking what the cluster has");
+        let mut checks = self::check::cluster(cluster, jobs, run).await;
+        checks.extend(server(command).await?);
+        fail_on(&checks, narrator)?;
+    }
+    prometheus::sources(command, suite, cluster, narrator).await
+}
+
+/// Whether the search server answers, if there is one.
+async fn server(command: &RunCommand) -> Result<Option<Check>> {
+    let command = command.clone();
+    let asked = tokio::task::spawn_blocking(move || command.check_server()).await;
+    asked.context("the thread that asks died")
+}
+
+/// Deletes what the run made, unless it is to stay; whether all is as it was wished.
+async fn clean_up(command: &RunCommand, engine: &Engine<'_>) -> Result<bool> {
+    let uuid = &engine.run.uuid;
+    let unsent: Vec<String> = lock(&engine.book).unsent();
+    if !unsent.is_empty() {
+        let told = format!(
+            "error: documents of {} are in the volume alone, so all stays; once they are replayed, \
+             `llm-d-scale gc --uuid {uuid}` deletes it",
+            unsent.join(", ")
+        );
+        engine.narrator.warn(&told);
+        return Ok(false);
+    }
+    if !engine.global.gc || command.keep {
+        let told = format!("objects stay; `llm-d-scale gc --uuid {uuid}` deletes them");
+        engine.narrator.tell(&told);
+        return Ok(true);
+    }
+    engine.sweep().await
+}
+
+/// Checks what a run needs.
+///
+/// # Errors
+///
+/// If the suite is wrong, or there is no cluster.
+pub async fn check(arguments: &CheckArguments) -> Result<Exit> {
+    let command = &arguments.run;
+    let suite = command.suite()?;
+    let run = command.run(&suite)?;
+    let jobs = plan(&suite, &command.suite.files(), &run)?;
+    let cluster = command.cluster.connect().await?;
+    let mut checks = self::check::cluster(&cluster, &jobs, &run).await;
+    checks.extend(prometheus::check(command, &suite, &cluster).await);
+    checks.extend(server(command).await?);
+    let all = checks.iter().all(|it| it.ok);
+    if command.json {
+        crate::print(&(serde_json::to_string(&checks)? + "\n"))?;
+    } else {
+        let lines: Vec<String> = checks.iter().map(|it| format!("{it}\n")).collect();
+        crate::print(&lines.concat())?;
+    }
+    Ok(if all { Exit::Done } else { Exit::SomeFailed })
+}
+
+/// Deletes what a run made.
+///
+/// # Errors
+///
+/// If the cluster cannot be asked.
+pub async fn gc(arguments: &GcArguments) -> Result<Exit> {
+    let cluster = arguments.cluster.connect().await?;
+    let swept = cluster
+        .sweep(&arguments.uuid, None, *arguments.timeout)
+        .await?;
+    if arguments.json {
+        crate::print(&(serde_json::to_string(&swept)? + "\n"))?;
+    } else {
+        crate::print(&format!("{} objects deleted\n", swept.deleted))?;
+    }
+    for left in &swept.left {
+        crate::tell(&format!("error: {} stays: {}", left.object, left.reason));
+    }
+    Ok(if swept.left.is_empty() {
+        Exit::Done
+    } else {
+        Exit::DeadlinePassed
+    })
+}
+
+/// Tells how far a run is.
+///
+/// # Errors
+///
+/// If there is none in the folder.
+pub fn status(arguments: &StatusArguments) -> Result<Exit> {
+    let folder = &arguments.folder;
+    let Some(state) = state::read(folder)? else {
+        bail!(
+            "{}: there is no run; its folder is llm-d-scale-UUID where it was started",
+            folder.display()
+        );
+    };
+    if arguments.json {
+        crate::print(&(serde_json::to_string(&state)? + "\n"))?;
+    } else {
+        crate::print(&arguments::table(&state))?;
+    }
+    let failed = state.jobs.iter().any(|it| it.end.is_some() && !it.passed());
+    Ok(if failed { Exit::SomeFailed } else { Exit::Done })
+}
+
+fn told(times: u32) -> &'static str {
+    match times {
+        1 => "stopping: what there is is indexed, then all is deleted; again to leave it as it is",
+        _ => "leaving all as it is",
+    }
+}
+
+fn fail_on(checks: &[Check], narrator: &Narrator) -> Result<()> {
+    let failed: Vec<&Check> = checks.iter().filter(|it| !it.ok).collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    failed.iter().for_each(|it| narrator.warn(&it.to_string()));
+    bail!(
+        "the cluster lacks what the run needs, and nothing was made (--skip-check tries all the same)"
+    )
+}
+
+fn exit(outcome: Outcome, indexed: Exit, swept: bool) -> Exit {
+    let ran = match outcome {
+        Outcome {
+            timed_out: true, ..
+        } => Exit::DeadlinePassed,
+        Outcome {
+            failed: 0,
+            skipped: 0,
+            stopped: false,
+            ..
+        } => Exit::Done,
+        _ => Exit::SomeFailed,
+    };
+    let swept = if swept { Exit::Done } else { Exit::SomeFailed };
+    ran.max(indexed).max(swept)
+}
+
+/// What a plan comes to: another one is another run.
+fn digest(jobs: &[PlannedJob]) -> String {
+    let objects = jobs.iter().flat_map(|job| &job.objects);
+    about::digest(&objects.map(|it| it.manifest.clone()).collect::<Value>())
+}
+
+/// The variables, without what nobody should read.
+fn public(suite: &Suite) -> serde_json::Map<String, Value> {
+    let mut vars = suite.vars.all().clone();
+    vars.remove("hfToken");
+    vars
+}

@@ -1,0 +1,391 @@
+//! Will a job's objects become what they were made for? Decided from what was seen of them, purely:
+//! nothing here knows a cluster or a clock.
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a member of JSON that is not there is null"
+)]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::objects::Object;
+use crate::readiness::{Readiness, is_waited_for, judge};
+use crate::trouble::{self, Trouble};
+
+/// Why a job failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Kind and name of what failed.
+    pub object: String,
+    /// Kubernetes' reason, and what it says.
+    pub reason: String,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}: {}", self.object, self.reason)
+    }
+}
+
+/// What there is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Wait, for what is told.
+    Wait(String),
+    /// All is ready.
+    Ready,
+    /// It never will be.
+    Failed(Vec<Failure>),
+}
+
+/// Trouble that was noticed, and has not passed.
+#[derive(Debug, Clone)]
+struct Noticed {
+    trouble: Trouble,
+    since: Duration,
+}
+
+/// What was seen of a job.
+#[derive(Debug)]
+pub(super) struct Outlook {
+    /// How long trouble that may pass is given.
+    patience: Duration,
+    /// Kind and name, of what is waited for, and how far it is; `None` if it was not seen yet.
+    awaited: BTreeMap<(String, String), Option<Readiness>>,
+    /// By pod or other object, and reason.
+    noticed: BTreeMap<(String, String), Noticed>,
+    /// By pod: how its containers ended that did not end well.
+    ends: BTreeMap<String, Vec<Trouble>>,
+    /// What was not told yet.
+    news: Vec<String>,
+}
+
+impl Outlook {
+    pub(super) fn new(objects: &[Object], patience: Duration) -> Self {
+        let awaited = objects
+            .iter()
+            .filter(|it| it.wait && is_waited_for(it.kind()));
+        let key = |object: &Object| (object.kind().to_owned(), object.name().to_owned());
+        Self {
+            patience,
+            awaited: awaited.map(|object| (key(object), None)).collect(),
+            noticed: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            news: Vec::new(),
+        }
+    }
+
+    /// Takes an object as it is now; others than those that are waited for do not matter.
+    pub(super) fn object(&mut self, object: &Value) {
+        if let Some(known) = self.awaited.get_mut(&key(object)) {
+            *known = Some(judge(object));
+        }
+    }
+
+    /// An object is gone.
+    pub(super) fn object_gone(&mut self, object: &Value) {
+        if let Some(known) = self.awaited.get_mut(&key(object)) {
+            *known = Some(Readiness::Failed("somebody deleted it".to_owned()));
+        }
+    }
+
+    /// Takes a pod of the job as it is at a time.
+    pub(super) fn pod(&mut self, pod: &Value, now: Duration) {
+        let name = format!("pod/{}", text(pod, "/metadata/name"));
+        if let Some(trouble) = trouble::of_pod(pod) {
+            self.notice(&name, trouble, now);
+        } else if is_well(pod) {
+            self.noticed.retain(|(of, _), _| *of != name);
+        }
+        let ends = trouble::ends(pod);
+        if !ends.is_empty() && self.ends.get(&name) != Some(&ends) {
+            let told = ends.iter().map(said);
+            self.news.extend(told.map(|said| format!("{name}: {said}")));
+            self.ends.insert(name, ends);
+        }
+    }
+
+    /// A pod is gone, and its trouble.
+    pub(super) fn pod_gone(&mut self, pod: &Value) {
+        let name = format!("pod/{}", text(pod, "/metadata/name"));
+        self.noticed.retain(|(of, _), _| *of != name);
+    }
+
+    /// Takes a warning of Kubernetes (`Event`) that was given at a time.
+    pub(super) fn event(&mut self, event: &Value, now: Duration) {
+        let kind = text(event, "/involvedObject/kind");
+        let name = text(event, "/involvedObject/name");
+        let is_ours = self.awaited.keys().any(|(_, own)| {
+            name == own
+                || name
+                    .strip_prefix(&**own)
+                    .is_some_and(|rest| rest.starts_with('-'))
+        });
+        let message = text(event, "/message");
+        let lasts = match text(event, "/reason") {
+            // A quota is not lifted while one waits.
+            "FailedCreate" => message.contains("exceeded quota") || message.contains("forbidden"),
+            "FailedMount" | "FailedAttachVolume" | "FailedCreatePodSandBox" => false,
+            _ => return,
+        };
+        if is_ours {
+            let object = format!("{}/{name}", kind.to_lowercase());
+            let trouble = Trouble {
+                reason: text(event, "/reason").to_owned(),
+                message: message.to_owned(),
+                container: None,
+                lasts,
+            };
+            self.notice(&object, trouble, now);
+        }
+    }
+
+    fn notice(&mut self, object: &str, trouble: Trouble, now: Duration) {
+        let key = (object.to_owned(), trouble.reason.clone());
+        if let Some(known) = self.noticed.get_mut(&key) {
+            known.trouble = trouble;
+            return;
+        }
+        self.news.push(format!("{object}: {}", said(&trouble)));
+        self.noticed.insert(
+            key,
+            Noticed {
+                trouble,
+                since: now,
+            },
+        );
+    }
+
+    /// What has come to be known since the last time, to be told.
+    pub(super) fn news(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// What to do at a time.
+    pub(super) fn next(&self, now: Duration) -> Next {
+        let mut failures: Vec<Failure> = Vec::new();
+        let mut waits = None;
+        // What failed of many Jobs is no reason to give the others up.
+        let mut ends = false;
+        for ((kind, name), readiness) in &self.awaited {
+            let object = || format!("{}/{name}", kind.to_lowercase());
+            match readiness {
+                Some(Readiness::Ready) => {}
+                Some(Readiness::Failed(reason)) => {
+                    ends |= kind != "Job";
+                    failures.push(Failure {
+                        object: object(),
+                        reason: reason.clone(),
+                    });
+                }
+                Some(Readiness::Waiting(reason)) => {
+                    waits.get_or_insert_with(|| format!("{}: {reason}", object()));
+                }
+                None => {
+                    waits.get_or_insert_with(|| format!("{}: not there yet", object()));
+                }
+            }
+        }
+        let fatal = self.noticed.iter().filter(|(_, noticed)| {
+            let since = now.saturating_sub(noticed.since);
+            trouble::is_fatal(&noticed.trouble, since, self.patience)
+        });
+        for ((object, _), noticed) in fatal {
+            ends = true;
+            let reason = said(&noticed.trouble);
+            failures.push(Failure {
+                object: object.clone(),
+                reason,
+            });
+        }
+        match waits {
+            Some(waits) if failures.is_empty() || !ends => Next::Wait(waits),
+            None if failures.is_empty() => Next::Ready,
+            _ => Next::Failed(self.with_ends(failures)),
+        }
+    }
+
+    /// Why something failed is often only known by how its pods ended.
+    fn with_ends(&self, mut failures: Vec<Failure>) -> Vec<Failure> {
+        for (object, ends) in &self.ends {
+            failures.extend(ends.iter().map(|end| Failure {
+                object: object.clone(),
+                reason: said(end),
+            }));
+        }
+        failures
+    }
+}
+
+/// All its containers run, or it has done its work.
+fn is_well(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array();
+    let ready = conditions.is_some_and(|all| {
+        all.iter()
+            .any(|it| it["type"] == "Ready" && it["status"] == "True")
+    });
+    ready || pod["status"]["phase"] == "Succeeded"
+}
+
+fn key(object: &Value) -> (String, String) {
+    (
+        text(object, "/kind").to_owned(),
+        text(object, "/metadata/name").to_owned(),
+    )
+}
+
+fn text<'a>(value: &'a Value, path: &str) -> &'a str {
+    value
+        .pointer(path)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+fn said(trouble: &Trouble) -> String {
+    let Trouble {
+        reason,
+        message,
+        container,
+        ..
+    } = trouble;
+    let of = container
+        .as_ref()
+        .map(|name| format!("container {name}: "))
+        .unwrap_or_default();
+    match (&**reason, &**message) {
+        ("", message) => format!("{of}{message}"),
+        (reason, "") => format!("{of}{reason}"),
+        (reason, message) => format!("{of}{reason}: {message}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    fn outlook(kinds: &[(&str, &str)]) -> Outlook {
+        let object = |(kind, name): &(&str, &str)| {
+            let manifest =
+                json!({ "apiVersion": "v1", "kind": kind, "metadata": { "name": name } });
+            Object::new(manifest, "run", "job", 0, true).unwrap()
+        };
+        let objects: Vec<Object> = kinds.iter().map(object).collect();
+        Outlook::new(&objects, PATIENCE)
+    }
+
+    fn job(name: &str, condition: &str) -> Value {
+        let condition =
+            json!({ "type": condition, "status": "True", "reason": "R", "message": "m" });
+        json!({ "kind": "Job", "metadata": { "name": name }, "status": { "conditions": [condition] } })
+    }
+
+    fn crashing() -> Value {
+        json!({ "metadata": { "name": "p" }, "status": { "containerStatuses": [
+            { "name": "c", "state": { "waiting": { "reason": "CrashLoopBackOff", "message": "m" } } },
+        ] } })
+    }
+
+    fn pulling() -> Value {
+        json!({ "metadata": { "name": "p" }, "status": { "containerStatuses": [
+            { "name": "c", "state": { "waiting": { "reason": "ImagePullBackOff", "message": "no" } } },
+        ] } })
+    }
+
+    #[test]
+    fn what_has_no_status_is_not_waited_for() {
+        assert_eq!(
+            outlook(&[("ConfigMap", "c")]).next(Duration::ZERO),
+            Next::Ready
+        );
+    }
+
+    #[test]
+    fn a_failed_job_ends_the_wait_with_how_its_pods_ended() {
+        let mut outlook = outlook(&[("Job", "j")]);
+        assert!(matches!(outlook.next(Duration::ZERO), Next::Wait(_)));
+        outlook.pod(
+            &json!({ "metadata": { "name": "p" }, "status": { "containerStatuses": [
+                { "name": "g", "state": { "terminated": { "exitCode": 1, "reason": "Error" } } },
+            ] } }),
+            Duration::ZERO,
+        );
+        outlook.object(&job("j", "Failed"));
+        let Next::Failed(failures) = outlook.next(Duration::ZERO) else {
+            panic!("it goes on");
+        };
+        let told: Vec<String> = failures.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            ["job/j: R: m", "pod/p: container g: Error: exit code 1"]
+        );
+    }
+
+    #[test]
+    fn of_many_jobs_the_others_are_waited_for() {
+        let mut outlook = outlook(&[("Job", "a"), ("Job", "b")]);
+        outlook.object(&job("a", "Failed"));
+        assert!(matches!(outlook.next(Duration::ZERO), Next::Wait(_)));
+        outlook.object(&job("b", "Complete"));
+        assert!(matches!(outlook.next(Duration::ZERO), Next::Failed(_)));
+    }
+
+    #[test]
+    fn an_image_that_is_not_there_is_no_matter_of_time() {
+        let mut outlook = outlook(&[("Job", "j")]);
+        outlook.pod(&pulling(), seconds(3));
+        assert_eq!(outlook.news(), ["pod/p: container c: ImagePullBackOff: no"]);
+        assert!(matches!(outlook.next(seconds(3)), Next::Failed(_)));
+    }
+
+    #[test]
+    fn crashing_for_too_long_is_the_end_also_if_it_runs_in_between() {
+        let mut outlook = outlook(&[("Deployment", "d")]);
+        outlook.pod(&crashing(), seconds(1));
+        let running = json!({ "metadata": { "name": "p" }, "status": { "phase": "Running" } });
+        outlook.pod(&running, seconds(10));
+        assert!(matches!(outlook.next(seconds(30)), Next::Wait(_)));
+        outlook.pod(&crashing(), seconds(20));
+        assert!(matches!(outlook.next(seconds(31)), Next::Failed(_)));
+        assert_eq!(outlook.news().len(), 1, "it is told once");
+    }
+
+    #[test]
+    fn trouble_is_over_once_the_pod_is_ready() {
+        let mut outlook = outlook(&[("Deployment", "d")]);
+        outlook.pod(&crashing(), seconds(1));
+        let ready = json!({ "type": "Ready", "status": "True" });
+        let well = json!({ "metadata": { "name": "p" }, "status": { "conditions": [ready] } });
+        outlook.pod(&well, seconds(20));
+        assert!(matches!(outlook.next(seconds(100)), Next::Wait(_)));
+    }
+
+    #[test]
+    fn a_quota_ends_a_job_whose_pods_are_never_made() {
+        let event = |name: &str| {
+            json!({
+                "reason": "FailedCreate", "message": "pods \"x\" is forbidden: exceeded quota: q",
+                "involvedObject": { "kind": "Job", "name": name },
+            })
+        };
+        let mut outlook = outlook(&[("Job", "steady-chat-10-ab")]);
+        outlook.event(&event("steady-chat-10-abc"), Duration::ZERO);
+        assert!(
+            matches!(outlook.next(Duration::ZERO), Next::Wait(_)),
+            "another's"
+        );
+        outlook.event(&event("steady-chat-10-ab"), Duration::ZERO);
+        assert!(matches!(outlook.next(Duration::ZERO), Next::Failed(_)));
+    }
+}

@@ -1,0 +1,221 @@
+//! What is known of a run, written down after each step, so that a run that was killed goes on.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, bail};
+use guidellm_results_model::documents::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::outlook::Failure;
+
+const FILE: &str = "run.json";
+/// Of what is written; a later one may be read by nobody who knows only this.
+const VERSION: u32 = 1;
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    version: u32,
+    /// Its name.
+    pub uuid: String,
+    /// Where its objects are.
+    pub namespace: String,
+    /// What it runs: a digest of all its objects.
+    pub digest: String,
+    /// In the order in which they ran.
+    pub jobs: Vec<JobRecord>,
+}
+
+/// What became of a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobRecord {
+    /// Its name.
+    pub name: String,
+    /// When its first object was made.
+    pub start: Timestamp,
+    /// When it had ended, one way or the other.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub end: Option<Timestamp>,
+    /// From the start of its first benchmark to the end of its last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub load: Option<(Timestamp, Timestamp)>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub failures: Vec<Failure>,
+    /// Documents of its benchmarks are in the volume alone.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub unsent: bool,
+    /// Its own documents are where they belong.
+    #[serde(default)]
+    pub indexed: bool,
+}
+
+impl JobRecord {
+    /// Of a job that starts now.
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            start: now(),
+            end: None,
+            load: None,
+            failures: Vec::new(),
+            unsent: false,
+            indexed: false,
+        }
+    }
+
+    /// Whether it ended well.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.end.is_some() && self.failures.is_empty()
+    }
+}
+
+/// Where a run is written down.
+#[derive(Debug)]
+pub(super) struct Book {
+    folder: PathBuf,
+    pub(super) state: State,
+}
+
+impl Book {
+    /// Begins a run, or goes on with one.
+    pub(super) fn open(
+        folder: &Path,
+        uuid: &str,
+        namespace: &str,
+        digest: &str,
+        resume: bool,
+    ) -> Result<Self> {
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        let known = read(folder)?;
+        let state = match (known, resume) {
+            (None, true) => bail!(
+                "{}: there is no run to go on with; leave --resume out, or name its --folder",
+                folder.join(FILE).display()
+            ),
+            (Some(_), false) => bail!(
+                "{}: there is a run already; go on with it by --resume, or use another --folder",
+                folder.join(FILE).display()
+            ),
+            (Some(state), true) => {
+                if state.uuid != uuid || state.namespace != namespace || state.digest != digest {
+                    bail!(
+                        "{}: that run was of another suite, namespace or uuid; give it the same as before",
+                        folder.join(FILE).display()
+                    );
+                }
+                state
+            }
+            (None, false) => State {
+                version: VERSION,
+                uuid: uuid.to_owned(),
+                namespace: namespace.to_owned(),
+                digest: digest.to_owned(),
+                jobs: Vec::new(),
+            },
+        };
+        let book = Self {
+            folder: folder.to_owned(),
+            state,
+        };
+        book.write()?;
+        Ok(book)
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn job(&self, name: &str) -> Option<&JobRecord> {
+        self.state.jobs.iter().find(|it| it.name == name)
+    }
+
+    /// The jobs of which documents are in the volume alone.
+    pub(super) fn unsent(&self) -> Vec<String> {
+        let unsent = self.state.jobs.iter().filter(|it| it.unsent);
+        unsent.map(|it| it.name.clone()).collect()
+    }
+
+    /// Writes down what is known of a job.
+    pub(super) fn note(&mut self, record: &JobRecord) -> Result<()> {
+        match self.state.jobs.iter_mut().find(|it| it.name == record.name) {
+            Some(known) => known.clone_from(record),
+            None => self.state.jobs.push(record.clone()),
+        }
+        self.write()
+    }
+
+    /// Whole or not at all.
+    fn write(&self) -> Result<()> {
+        let path = self.folder.join(FILE);
+        let new = self.folder.join("run.json.new");
+        let written = fs::File::create(&new).and_then(|mut file| {
+            serde_json::to_writer_pretty(&mut file, &self.state)?;
+            file.write_all(b"\n")?;
+            file.sync_all()
+        });
+        let written = written.and_then(|()| fs::rename(&new, &path));
+        written.with_context(|| format!("{}: cannot write down how far the run is", path.display()))
+    }
+}
+
+/// The run of a folder, if there is one.
+///
+/// # Errors
+///
+/// If it cannot be read.
+pub(super) fn read(folder: &Path) -> Result<Option<State>> {
+    let path = folder.join(FILE);
+    let text = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        text => text.with_context(|| path.display().to_string())?,
+    };
+    let state: State = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+    if state.version != VERSION {
+        let version = state.version;
+        bail!(
+            "{}: it is of another release of llm-d-scale (version {version})",
+            path.display()
+        );
+    }
+    Ok(Some(state))
+}
+
+/// Now.
+pub(super) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let micros = since.map_or(0, |since| {
+        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    });
+    Timestamp::from_epoch_micros(micros).expect("a clock after 1970")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_goes_on_where_it_was_and_is_never_mistaken_for_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |uuid, digest, resume| Book::open(folder.path(), uuid, "ns", digest, resume);
+        assert!(open("u", "d", true).is_err());
+        let mut book = open("u", "d", false).unwrap();
+        let record = JobRecord {
+            end: Some(now()),
+            ..JobRecord::new("steady-chat-10")
+        };
+        book.note(&JobRecord::new("steady-chat-10")).unwrap();
+        book.note(&record).unwrap();
+        assert!(open("u", "d", false).is_err(), "it would be overwritten");
+        assert!(open("u", "other", true).is_err());
+        assert!(open("other", "d", true).is_err());
+        let again = open("u", "d", true).unwrap();
+        assert_eq!(again.state.jobs, [record]);
+    }
+}

@@ -1,0 +1,145 @@
+//! The templates of objects: those of `manifests/`, which are in the program, and the user's.
+
+use std::io::ErrorKind::{NotADirectory, NotFound};
+use std::path::{Path, PathBuf};
+
+use include_dir::{Dir, include_dir};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
+use serde_json::Value;
+
+static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../manifests");
+/// Where built-in files are looked for, besides their full path below `manifests/`.
+const FOLDERS: [&str; 2] = ["workloads", "metrics"];
+
+/// A file that cannot be had, or a template that gives no objects.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// There is no such file.
+    #[error("{}: no such file; looked in {} and among the built-in ones", path.display(), folders.join(", "))]
+    Missing {
+        /// As it is named.
+        path: PathBuf,
+        /// Where it was looked for.
+        folders: Vec<String>,
+    },
+    /// It is there, but cannot be read.
+    #[error("{}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It cannot be filled in.
+    #[error("{}{}: {reason}", path.display(), line.map(|line| format!(":{line}")).unwrap_or_default())]
+    Template {
+        /// The file.
+        path: PathBuf,
+        /// Where in it, from 1.
+        line: Option<usize>,
+        /// Why.
+        reason: String,
+    },
+    /// Filled in, it is not YAML.
+    #[error("{}, filled in, is not YAML: {reason}", path.display())]
+    Yaml {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: Box<serde_saphyr::Error>,
+    },
+}
+
+/// Where templates and other files of a suite come from.
+#[derive(Debug, Clone, Default)]
+pub struct Files {
+    folders: Vec<PathBuf>,
+}
+
+impl Files {
+    /// Files of some folders; the first that has one wins, the built-in ones come last.
+    #[must_use]
+    pub fn new(folders: Vec<PathBuf>) -> Self {
+        Self { folders }
+    }
+
+    /// The text of a file.
+    ///
+    /// # Errors
+    ///
+    /// If it is nowhere, or cannot be read.
+    pub fn read(&self, path: &Path) -> Result<String, TemplateError> {
+        for folder in &self.folders {
+            match std::fs::read_to_string(folder.join(path)) {
+                Ok(text) => return Ok(text),
+                Err(error) if matches!(error.kind(), NotFound | NotADirectory) => {}
+                Err(source) => {
+                    let path = folder.join(path);
+                    return Err(TemplateError::Unreadable { path, source });
+                }
+            }
+        }
+        let name = path.strip_prefix("manifests").unwrap_or(path);
+        let mut places = FOLDERS
+            .map(|folder| Path::new(folder).join(name))
+            .into_iter();
+        let found = BUILT_IN
+            .get_file(name)
+            .or_else(|| places.find_map(|place| BUILT_IN.get_file(place)));
+        let text = found.and_then(include_dir::File::contents_utf8);
+        text.map(ToOwned::to_owned)
+            .ok_or_else(|| TemplateError::Missing {
+                path: path.to_owned(),
+                folders: self
+                    .folders
+                    .iter()
+                    .map(|it| it.display().to_string())
+                    .collect(),
+            })
+    }
+
+    /// The objects that a template gives.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be had or filled in, or gives no YAML.
+    pub fn objects(&self, path: &Path, context: &Value) -> Result<Vec<Value>, TemplateError> {
+        let text = self.read(path)?;
+        let filled = fill(self, &text, context).map_err(|error| TemplateError::Template {
+            path: path.to_owned(),
+            line: error.line(),
+            reason: match error.detail() {
+                Some(detail) => format!("{}: {detail}", error.kind()),
+                None => error.kind().to_string(),
+            },
+        })?;
+        let documents: Result<Vec<Value>, _> = serde_saphyr::from_multiple(&filled);
+        let documents = documents.map_err(|reason| TemplateError::Yaml {
+            path: path.to_owned(),
+            reason: Box::new(reason),
+        })?;
+        Ok(documents.into_iter().filter(|it| !it.is_null()).collect())
+    }
+}
+
+fn fill(files: &Files, text: &str, context: &Value) -> Result<String, minijinja::Error> {
+    let mut engine = Environment::new();
+    engine.set_undefined_behavior(UndefinedBehavior::Strict);
+    let mut syntax = SyntaxConfig::builder();
+    engine.set_syntax(syntax.trim_blocks(true).lstrip_blocks(true).build()?);
+    // Each value that is put in is a JSON one, which is YAML whatever is in it.
+    engine.set_auto_escape_callback(|_| AutoEscape::Json);
+    let files = files.clone();
+    engine.set_loader(move |name| match files.read(Path::new(name)) {
+        Ok(text) => Ok(Some(text)),
+        Err(TemplateError::Missing { .. }) => Ok(None),
+        Err(error) => Err(minijinja::Error::new(
+            ErrorKind::InvalidOperation,
+            error.to_string(),
+        )),
+    });
+    let context = minijinja::Value::from(Serde(context));
+    engine.template_from_str(text)?.render(context)
+}
