@@ -23,7 +23,7 @@ import model_server
 CACHE = 16384
 PLAIN = "Content-Type: text/plain; version=0.0.4"
 KEYS = {
-    "port": "port", "max-num-seqs": "at-once", "time-to-first-token": "first-token-ms",
+    "port": "port", "model": "model", "max-num-seqs": "at-once", "time-to-first-token": "first-token-ms",
     "inter-token-latency": "between-tokens-ms",
 }  # fmt: skip
 
@@ -79,7 +79,7 @@ class Served(model_server.Server):
             "prompt_tokens_total": self.totals["prompt"],
             "generation_tokens_total": self.totals["generation"],
         }
-        label = f"{{model_name={json.dumps(model_server.MODEL)}}}"
+        label = f"{{model_name={json.dumps(self.options.model)}}}"
         lines = [
             f"# TYPE vllm:{name} {kind}\nvllm:{name}{label} {value}"
             for kind, found in (("gauge", gauges), ("counter", counters))
@@ -99,7 +99,6 @@ def arguments(told: list[str]) -> list[str]:
     if told[:1] not in (["--config"], ["--model"]):
         return ["--host=0.0.0.0", *told]
     file = settings(told[1]) if told[0] == "--config" else {"model": told[1]}
-    model_server.MODEL = file.get("model", model_server.MODEL)
     own = [f"--{option}={file[name]}" for name, option in KEYS.items() if name in file]
     return ["--host=0.0.0.0", *own, *told[2:]]
 

@@ -184,7 +184,7 @@ class Cluster:
             found = json.loads(self.kubectl("get", "crd", *names, "--output=json"))
             return all(
                 any(one["type"] == "Established" and one["status"] == "True"
-                    for one in it["status"]["conditions"])
+                    for one in it["status"]["conditions"] or [])
                 for it in found.get("items", [found])
             )  # fmt: skip
 

@@ -1,0 +1,368 @@
+"""`llm-d-scale run` on a cluster whose nodes only play, with a real API server, search server and
+Prometheus.
+
+    python check_run.py missing | BINARY SERVER [CHECK ...]
+
+BINARY is llm-d-scale. Each check has a run, a namespace and an index of its own.
+"""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from playground import JOB, RUN, SHORT, Cluster, Playground, Prometheus, ended
+from matching import Tally
+
+SCENARIOS = [
+    "steady-chat-10", "steady-chat-20", "steady-chat-40", "steady-rag-10", "steady-rag-20",
+    "steady-rag-40", "throughput-chat", "poisson-chat", "poisson-rag",
+]  # fmt: skip
+QUICK = (*SHORT, "--set", "vars.samples=1")
+#: A few scenarios, for what is not about all of them.
+TWO = """
+jobs:
+  - name: prepare
+    objects:
+      - objectTemplate: results-volume.yaml.j2
+        wait: false
+      - objectTemplate: indexer-rbac.yaml.j2
+scenarios:
+  - {name: first, rateType: constant, rate: 1, promptTokens: 8, outputTokens: 8, seconds: 1}
+  - {name: second, rateType: constant, rate: 1, promptTokens: 8, outputTokens: 8, seconds: 1}
+metricsEndpoints:
+  - metrics: [metrics.yml]
+    step: 1s
+"""
+DEFAULTS = "resultsSize: 1Gi\n  resultsAccessMode: ReadWriteOnce\n  resultsStorageClass: null\n  samples: 1"
+
+
+def suite(world: Playground, name: str, text: str = TWO, more: str = "") -> list[str]:
+    """The arguments for a suite of the test's own."""
+    path = world.folder / f"{name}.yaml"
+    path.write_text(f"vars:\n  {DEFAULTS}\n{more}{text}")
+    return ["-c", str(path)]
+
+
+def check_whole_suite(world: Playground) -> list[str]:
+    """The default suite: all is applied in order, measured, told and deleted."""
+    uuid = "whole"
+    arguments = [*QUICK, "--set", "metricsEndpoints.0.alerts=[alerts.yml]"]
+    code, told, words = world.run(uuid, *arguments)
+    found = [] if code == 0 else [f"exit code {code}: {words}"]
+    ran = [it["name"] for it in told.get("jobs", [])]
+    if ran != ["deploy-infra", *SCENARIOS]:
+        found.append(f"ran {ran}")
+    summaries = world.summaries(uuid)
+    for name in ("deploy-infra", *SCENARIOS):
+        summary = summaries.get(name)
+        if not summary:
+            found.append(f"no summary of {name}")
+            continue
+        if not summary["passed"] or summary["version"].count(".") != 2:
+            found.append(f"{name}: {summary}")
+        for fact in ("k8sVersion", "eppImage", "eppConfigHash", "modelServerImage", "gatewayClass"):
+            if name != "deploy-infra" and not summary.get(fact):
+                found.append(f"{name} knows no {fact}")
+        if name != "deploy-infra" and summary["gpuModel"] != "NVIDIA-H100-80GB-HBM3":
+            found.append(f"{name}: GPU {summary['gpuModel']}")
+    starts = [summaries[name]["timestamp"] for name in SCENARIOS if name in summaries]
+    if starts != sorted(starts):
+        found.append(f"not one after the other: {starts}")
+    documents = world.documents(uuid)
+    for name in ("deploy-infra", *SCENARIOS):
+        own = [it for it in documents if it.get("jobName") == name]
+        if {it["metricName"] for it in own} != {"up", "series"}:
+            found.append(f"{name}: metrics {Counter(it['metricName'] for it in own)}")
+    alerts = [it for it in documents if it["metricName"] == "alert"]
+    if not alerts or {it["description"] for it in alerts} != {"exporter is up, which is 1"}:
+        found.append(f"alerts: {alerts[:2]}")
+    return found + left(world, uuid)
+
+
+def left(world: Playground, uuid: str) -> list[str]:
+    """What should have been deleted."""
+    stay = world.objects(uuid)
+    return [f"stays: {stay}"] if stay else []
+
+
+def check_matrix(world: Playground) -> list[str]:
+    """All that is rendered is accepted by the API server, in every combination."""
+    found = []
+    world.cluster.kubectl("create", "namespace", "matrix")
+    for gaie in ("true", "false"):
+        for simulator in ("true", "false"):
+            for version in ("0.3.1", "0.4.0", "0.6.1", "0.7.0", "0.8.1"):
+                options = [
+                    "--set", f"vars.gaie={gaie}", "--set", f"vars.simulator={simulator}",
+                    "--set", f"vars.guidellmVersion={version}", "-n", "matrix", "--uuid", "matrix",
+                    "--es-server", "http://user:secret@search:9200", "--set", "vars.hfToken=hf_secret",
+                ]  # fmt: skip
+                done = subprocess.run([world.binary, "render", *options], capture_output=True, text=True, check=False)
+                if done.returncode or "secret" in done.stdout.replace("secretRef", ""):
+                    if "hf_secret" in done.stdout or "user:secret" in done.stdout:
+                        found.append(f"{options}: a secret is shown")
+                if done.returncode:
+                    found.append(f"{options}: {done.stderr}")
+                    continue
+                world.cluster.kubectl(
+                    "apply", "--dry-run=server", "--validate=strict", "-f", "-", input=done.stdout
+                )
+    return found
+
+
+def fails(
+    world: Playground, uuid: str, words: str, seconds: float, arguments: list[str], *,
+    skipped: int | None = None,
+) -> list[str]:  # fmt: skip
+    """A run has to fail, and name why within some seconds of the beginning of the job."""
+    start = time.monotonic()
+    process = world.start(uuid, *arguments)
+    lines, noticed = [], 0.0
+    for line in process.stderr:
+        lines.append(line)
+        if words in line and not noticed:
+            noticed = time.monotonic() - start
+    code, told, _ = ended(process)
+    text = "".join(lines)
+    found = [] if code == 1 else [f"exit code {code}: {text}"]
+    if not noticed:
+        found.append(f"{words!r} was not told: {text}")
+    elif noticed > seconds:
+        found.append(f"{words!r} was told after {noticed:.0f} s")
+    print(f"        {uuid}: {words} told after {noticed:.1f} s, ended after {time.monotonic() - start:.1f} s")
+    if skipped is not None and told.get("skipped") != skipped:
+        found.append(f"skipped {told.get('skipped')}")
+    failed = [it for it in told.get("jobs", []) if it.get("failures")]
+    for job in failed:
+        folder = world.folder / uuid / "failures" / job["name"]
+        for name in ("objects.yaml", "events.txt", "pods.yaml"):
+            if not (folder / name).is_file():
+                found.append(f"no {name} of {job['name']}")
+        summary = world.summaries(uuid).get(job["name"], {})
+        if summary.get("passed") is not False or not summary.get("executionErrors"):
+            found.append(f"{job['name']}: {summary}")
+    if not failed:
+        found.append("no job failed")
+    return found + left(world, uuid)
+
+
+def check_failed_job(world: Playground) -> list[str]:
+    """A benchmark fails: it is named, and the others run."""
+    world.cluster.outcome("fail", {JOB: "steady-chat-10", RUN: "failed"}, exit_code=3, container="guidellm")
+    world.cluster.set_log("the last words of a benchmark")
+    found = fails(world, "failed", "exit code 3", 40, [*QUICK], skipped=0)
+    jobs = world.summaries("failed")
+    wrong = [name for name, it in jobs.items() if it["passed"] == (name == "steady-chat-10")]
+    logs = list((world.folder / "failed/failures/steady-chat-10").glob("*.log"))
+    if not any("the last words" in log.read_text() for log in logs):
+        found.append(f"no log among {logs}")
+    return found + ([f"wrong verdicts: {wrong}"] if wrong else [])
+
+
+def check_stops_on_failure(world: Playground) -> list[str]:
+    """The same, but the others are not wanted then."""
+    world.cluster.outcome("oom-killed", {JOB: "first", RUN: "stops"}, container="guidellm")
+    arguments = [*suite(world, "stops"), "--on-failure", "stop"]
+    return fails(world, "stops", "OOMKilled", 20, arguments, skipped=1)
+
+
+def check_image_pull(world: Playground) -> list[str]:
+    """An image that is not there: nobody waits for it."""
+    world.cluster.outcome("image-pull-back-off", {JOB: "deploy-infra", RUN: "pull", "app.kubernetes.io/component": "model-server"})
+    return fails(world, "pull", "ImagePullBackOff", 25, [*QUICK], skipped=9)
+
+
+def check_crash_loop(world: Playground) -> list[str]:
+    """An endpoint picker that crashes again and again."""
+    world.cluster.outcome("crash-loop-back-off", {RUN: "crash", "app.kubernetes.io/component": "endpoint-picker"})
+    arguments = [*QUICK, "--set", "global.troubleTimeout=5s"]
+    return fails(world, "crash", "CrashLoopBackOff", 25, arguments, skipped=9)
+
+
+def check_unschedulable(world: Playground) -> list[str]:
+    """No node for a benchmark."""
+    world.cluster.outcome("unschedulable", {RUN: "nowhere", JOB: "first"})
+    arguments = [*suite(world, "nowhere", more=""), "--set", "global.troubleTimeout=5s"]
+    return fails(world, "nowhere", "Unschedulable", 20, arguments, skipped=0)
+
+
+def check_quota(world: Playground) -> list[str]:
+    """A quota under which no pod can be made."""
+    world.cluster.kubectl("create", "namespace", "quota")
+    world.cluster.kubectl("create", "quota", "none", "-n", "quota", "--hard=pods=0")
+    return fails(world, "quota", "exceeded quota", 20, suite(world, "quota"), skipped=0)
+
+
+def check_gateway_not_programmed(world: Playground) -> list[str]:
+    """A gateway that nobody takes is waited for, as long as the suite says, and named."""
+    world.held.add("gateways")
+    try:
+        arguments = [*QUICK, "--set", "jobs.0.maxWaitTimeout=10s"]
+        return fails(world, "gateway", "gateway/llm-d-scale: not Accepted", 40, arguments, skipped=9)
+    finally:
+        world.held.clear()
+
+
+def check_unknown_kinds(world: Playground) -> list[str]:
+    """What the cluster lacks is told before anything is made."""
+    text = TWO.replace("indexer-rbac.yaml.j2", "odd.yaml.j2")
+    (world.folder / "odd.yaml.j2").write_text(
+        "apiVersion: none.example.com/v1\nkind: Odd\nmetadata: {name: odd}\n"
+    )
+    code, _, told = world.run("unknown", *suite(world, "unknown", text))
+    found = [] if code == 2 and "Odd of none.example.com/v1" in told else [f"exit code {code}: {told}"]
+    return found + left(world, "unknown")
+
+
+def check_api_server_restarts(world: Playground) -> list[str]:
+    """The API server is away for some seconds in the middle; the run goes on."""
+    world.cluster.outcome("succeed", {RUN: "restart", JOB: "first"}, delay="8s")
+    process = world.start("restart", *suite(world, "restart"))
+    world.cluster.wait("the first job", lambda: "job.batch/first-restart" in world.objects("restart"))
+    world.cluster.restart_api(down=4)
+    code, _, told = ended(process)
+    found = [] if code == 0 else [f"exit code {code}: {told}"]
+    wrong = {name: it for name, it in world.summaries("restart").items() if not it["passed"]}
+    return found + ([f"failed: {wrong}"] if wrong else []) + left(world, "restart")
+
+
+def check_killed_and_resumed(world: Playground) -> list[str]:
+    """SIGKILL at any moment, several times: each job is there once, and none runs twice."""
+    uuid, found, seed = "killed", [], time.time_ns()
+    chance = random.Random(seed)
+    arguments = suite(world, uuid)
+    world.cluster.outcome("succeed", {RUN: uuid}, delay="2s")
+    process = world.start(uuid, *arguments)
+    for _ in range(5):
+        time.sleep(chance.uniform(0.3, 4))
+        process.kill()
+        process.communicate()
+        resume = ["--resume"] if (world.folder / uuid / "run.json").exists() else []
+        process = world.start(uuid, *arguments, *resume)
+    code, told, words = ended(process)
+    if code:
+        found.append(f"seed {seed}: exit code {code}: {words}")
+    if [it["name"] for it in told.get("jobs", [])] != ["prepare", "first", "second"]:
+        found.append(f"seed {seed}: {told}")
+    summaries = world.summaries(uuid)
+    if sorted(summaries) != ["first", "prepare", "second"]:
+        found.append(f"seed {seed}: summaries of {sorted(summaries)}")
+    found += [f"{name} failed: {it}" for name, it in summaries.items() if not it["passed"]]
+    return found + left(world, uuid)
+
+
+def check_stopped(world: Playground) -> list[str]:
+    """Ctrl-C: what there is is indexed, and all is deleted."""
+    world.cluster.outcome("run", {RUN: "stopped", JOB: "first"})
+    process = world.start("stopped", *suite(world, "stopped"))
+    world.cluster.wait("the first job", lambda: "job.batch/first-stopped" in world.objects("stopped"))
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    code, told, words = ended(process)
+    found = [] if code == 1 and told.get("skipped") == 1 else [f"exit code {code}: {told} {words}"]
+    summary = world.summaries("stopped").get("first", {})
+    if summary.get("passed") is not False or "the user stopped it" not in summary.get("executionErrors", ""):
+        found.append(f"summary: {summary}")
+    metrics = [it for it in world.documents("stopped") if it.get("jobName") == "first"]
+    if not metrics:
+        found.append("no metrics of the job that was stopped")
+    return found + left(world, "stopped")
+
+
+def check_timeout(world: Playground) -> list[str]:
+    """The run's time is over: the same, with the exit code of a deadline."""
+    world.cluster.outcome("run", {RUN: "late", JOB: "first"})
+    code, told, words = world.run("late", *suite(world, "late"), "--timeout", "12s")
+    found = [] if code == 4 and told.get("skipped") == 1 else [f"exit code {code}: {told} {words}"]
+    if world.summaries("late").get("first", {}).get("passed") is not False:
+        found.append("it is not told that the job failed")
+    return found + left(world, "late")
+
+
+def check_two_runs(world: Playground) -> list[str]:
+    """Two at once do not touch each other; two in one namespace are kept apart by a refusal."""
+    arguments = [*QUICK, "--set", "scenarios=[]"]
+    world.cluster.outcome("succeed", {RUN: "one"}, delay="10s")
+    one, two = world.start("one", *suite(world, "one")), world.start("two", *arguments)
+    world.cluster.wait("the job of one", lambda: "job.batch/first-one" in world.objects("one"))
+    code, _, told = world.run("third", *suite(world, "third"), "-n", "one")
+    found = [] if code == 1 and "of run one" in told else [f"third: exit code {code}: {told}"]
+    for name, process in (("one", one), ("two", two)):
+        code, _, told = ended(process)
+        if code:
+            found.append(f"{name}: exit code {code}: {told}")
+        found += left(world, name)
+    return found
+
+
+def check_many_jobs(world: Playground) -> list[str]:
+    """500 Jobs, as fast as the suite allows and no faster."""
+    count, qps, burst = 500, 40, 20
+    (world.folder / "one.yaml.j2").write_text("""
+apiVersion: batch/v1
+kind: Job
+metadata: {name: {{ "one-" ~ iteration }}, namespace: {{ namespace }}}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: one, image: none}]
+""")
+    text = f"""
+jobs:
+  - {{name: many, jobIterations: {count}, qps: {qps}, burst: {burst}, objects: [{{objectTemplate: one.yaml.j2}}]}}
+metricsEndpoints: [{{metrics: [metrics.yml]}}]
+"""
+    process = world.start("many", *suite(world, "many", text), "--keep")
+    code, _, told = ended(process)
+    found = [] if code == 0 else [f"exit code {code}: {told}"]
+    listed = json.loads(world.cluster.kubectl("get", "jobs", "-n", "many", "-o", "json"))["items"]
+    made = Counter(it["metadata"]["creationTimestamp"] for it in listed)
+    if not listed:
+        return [f"no Jobs: {told}"]
+    if len(listed) != count or max(made.values()) > qps + burst:
+        found.append(f"{len(listed)} Jobs, at most {max(made.values())} a second")
+    unfinished = [it["metadata"]["name"] for it in listed if not it["status"].get("succeeded")]
+    if unfinished:
+        found.append(f"{len(unfinished)} have not succeeded")
+    took = world.summaries("many")["many"]["elapsedTime"]
+    print(f"        {count} Jobs in {took:.0f} s, at most {max(made.values())} a second")
+    done = subprocess.run(
+        [world.binary, "gc", "--uuid", "many", "--kubeconfig", str(world.cluster.kubeconfig)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        found.append(f"gc: {done.stderr}")
+    return found + left(world, "many")
+
+
+CHECKS = tuple(it for name, it in list(globals().items()) if name.startswith("check_"))
+
+
+def main() -> None:
+    """The checks that are named, or all."""
+    if sys.argv[1:] == ["missing"]:
+        lacks = Cluster.missing("kwok") + Prometheus.missing()
+        if lacks:
+            print("skipped: suites on a cluster: " + "; ".join(lacks))
+        sys.exit(1 if lacks else 0)
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    binary, search, *names = sys.argv[1:]
+    tally = Tally()
+    with Playground(str(Path(binary).resolve()), search) as world:
+        for check in CHECKS:
+            if not names or check.__name__ in names:
+                start = time.monotonic()
+                found = check(world)
+                tally.add(f"{check.__name__} ({time.monotonic() - start:.0f} s)", found)
+    sys.exit(tally.finish())
+
+
+if __name__ == "__main__":
+    main()
