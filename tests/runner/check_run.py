@@ -231,6 +231,36 @@ def check_api_server_restarts(world: Playground) -> list[str]:
     return found + ([f"failed: {wrong}"] if wrong else []) + left(world, "restart")
 
 
+def check_token_expires(world: Playground) -> list[str]:
+    """The token of a file is refused from a moment on; the run goes on with the next one in it."""
+    uuid, account = "token", ("-n", "default")
+    token, kubeconfig = world.folder / "a-token", world.folder / "token.kubeconfig"
+    admin = json.loads(world.cluster.kubectl("config", "view", "--raw", "-o", "json"))
+    admin["users"][0]["user"] = {"tokenFile": str(token)}
+    kubeconfig.write_text(json.dumps(admin))
+
+    def renew() -> None:
+        world.cluster.kubectl("create", "serviceaccount", "runner", *account)
+        token.write_text(world.cluster.kubectl("create", "token", "runner", *account))
+
+    renew()
+    world.cluster.kubectl(
+        "create", "clusterrolebinding", "runner", "--clusterrole=cluster-admin",
+        "--serviceaccount=default:runner",
+    )  # fmt: skip
+    world.cluster.outcome("succeed", {RUN: uuid, JOB: "first"}, delay="5s")
+    process = world.start(uuid, *suite(world, uuid), "--kubeconfig", str(kubeconfig))
+    world.cluster.wait("the first job", lambda: "job.batch/first-token" in world.objects(uuid))
+    # Tokens of an account are those of its one life.
+    world.cluster.kubectl("delete", "serviceaccount", "runner", *account)
+    renew()
+    code, _, told = ended(process)
+    found = [] if code == 0 else [f"exit code {code}: {told}"]
+    if sorted(world.summaries(uuid)) != ["first", "prepare", "second"]:
+        found.append(f"summaries of {sorted(world.summaries(uuid))}")
+    return found + left(world, uuid)
+
+
 def check_killed_and_resumed(world: Playground) -> list[str]:
     """SIGKILL at any moment, several times: each job is there once, and none runs twice."""
     uuid, found, seed = "killed", [], time.time_ns()

@@ -117,9 +117,11 @@ class Playground:
     def command(self, uuid: str, *more: str, index: str = "runs") -> list[str]:
         """The command that runs a suite, in the namespace of its name unless MORE says another."""
         own = () if "-n" in more else ("-n", uuid)
+        if "--kubeconfig" not in more:
+            own += ("--kubeconfig", str(self.cluster.kubeconfig))
         return [
             self.binary, "run", "--uuid", uuid, *own, "--folder", str(self.folder / uuid),
-            "--kubeconfig", str(self.cluster.kubeconfig), "--skip-probe", "--scrape-interval", "100ms",
+            "--skip-probe", "--scrape-interval", "100ms",
             "--prometheus-url", self.prometheus.url, "--manifests", str(self.folder),
             "--set", "metricsEndpoints.0.metrics=[metrics.yml]", "--set", "metricsEndpoints.0.step=1s",
             "--es-server", self.server.url, "--es-index", index, "--json", *more,

@@ -168,10 +168,11 @@ impl Object {
     }
 }
 
-/// Enough of a run's name to tell its objects from another's.
+/// Enough of a run's name to tell its objects from another's: what may stand at the end of any name.
 #[must_use]
-pub fn short(run: &str) -> &str {
-    run.get(..8).unwrap_or(run)
+pub fn short(run: &str) -> String {
+    let plain = run.chars().filter(char::is_ascii_alphanumeric);
+    plain.map(|it| it.to_ascii_lowercase()).take(8).collect()
 }
 
 fn text<'a>(manifest: &'a Value, path: &str) -> &'a str {
@@ -199,5 +200,49 @@ fn mark(metadata: &mut Map<String, Value>, marks: &[(&str, &str)]) {
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), json!(value))),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_ends_as_names_may_whatever_the_run_is_called() {
+        for (run, name) in [
+            ("0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9", "0a1b2c3d"),
+            ("run-0-8-1", "run081"),
+            ("Nightly_7.x", "nightly7"),
+        ] {
+            assert_eq!(short(run), name);
+        }
+    }
+
+    #[test]
+    fn a_generated_name_is_the_same_each_time() {
+        let manifest = json!({ "apiVersion": "batch/v1", "kind": "Job",
+            "metadata": { "generateName": "guidellm-" }, "spec": { "template": { "spec": {} } } });
+        let make = |number| Object::new(manifest.clone(), "run-1", "job", number, true).unwrap();
+        assert_eq!(make(3).name(), "guidellm-run1-3");
+        assert_eq!(make(3), make(3));
+        assert_ne!(make(3), make(4));
+        let labels = make(3).manifest.pointer("/spec/template/metadata/labels").cloned();
+        assert_eq!(labels.unwrap()[RUN], "run-1", "its pods are found");
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        let of = |manifest| Object::new(manifest, "run", "job", 0, true).unwrap_err();
+        assert_eq!(of(json!({ "kind": "Job" })), Incomplete("apiVersion"));
+        let unnamed = json!({ "apiVersion": "v1", "kind": "Secret" });
+        assert_eq!(of(unnamed), Incomplete("metadata.name"));
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        let manifest = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "s" },
+            "stringData": { "HF_TOKEN": "hunter2" } });
+        let object = Object::new(manifest, "run", "job", 0, true).unwrap();
+        assert!(!object.redacted().to_string().contains("hunter2"));
     }
 }

@@ -1,5 +1,13 @@
 //! What can go wrong with a cluster.
 
+use std::time::Duration;
+
+use guidellm_indexer::cluster::chain;
+use tokio::time::{Instant, sleep};
+
+/// Between two tries.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// Why something could not be asked of a cluster, or was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClusterError {
@@ -72,21 +80,26 @@ impl ClusterError {
     }
 }
 
+/// Asks until there is an answer, a refusal, or no more time.
+///
+/// # Errors
+///
+/// The last one.
+pub(crate) async fn patiently<T>(
+    until: Instant,
+    ask: impl AsyncFn() -> Result<T, ClusterError>,
+) -> Result<T, ClusterError> {
+    loop {
+        match ask().await {
+            Err(error) if error.is_retryable() && Instant::now() + PAUSE < until => {
+                sleep(PAUSE).await;
+            }
+            answered => return answered,
+        }
+    }
+}
+
 /// 401 too: a token that has expired is read again.
 fn is_passing(status: u16) -> bool {
     matches!(status, 401 | 429 | 500 | 502 | 503 | 504)
-}
-
-/// An error with all that it came from: the outermost says little.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let said = inner.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        source = inner.source();
-    }
-    text
 }

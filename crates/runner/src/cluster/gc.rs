@@ -8,7 +8,7 @@ use kube::{ResourceExt, api::Preconditions};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::{Cluster, ClusterError};
+use super::{Cluster, ClusterError, patiently};
 use crate::objects::RUN;
 
 /// Kinds asked for at once.
@@ -60,7 +60,7 @@ impl Cluster {
         if let Some(job) = job {
             selector = format!("{selector},{}={job}", crate::objects::JOB);
         }
-        let kinds = self.kinds().await?;
+        let kinds = patiently(until, async || self.kinds().await).await?;
         let mut swept = Swept::default();
         // Namespaces last: what is in them is deleted by name, with foreground propagation.
         let (namespaces, others): (Vec<_>, Vec<_>) = kinds
@@ -80,11 +80,11 @@ impl Cluster {
         until: Instant,
         swept: &mut Swept,
     ) -> Result<(), ClusterError> {
-        let found = self.find(kinds, selector).await?;
+        let found = patiently(until, async || self.find(kinds, selector).await).await?;
         let mut refused = Vec::new();
         let mut present: Vec<(ApiResource, Scope)> = Vec::new();
         for it in &found {
-            match delete(it).await {
+            match patiently(until, async || delete(it).await).await {
                 Ok(()) => {
                     swept.deleted += 1;
                     let scope = if it.meta.namespace().is_some() {
@@ -100,7 +100,8 @@ impl Cluster {
             }
         }
         let waits = loop {
-            let still: Vec<Found> = self.find(&present, selector).await?;
+            let find = async || self.find(&present, selector).await;
+            let still: Vec<Found> = patiently(until, find).await?;
             if still.is_empty() || Instant::now() >= until {
                 break still;
             }

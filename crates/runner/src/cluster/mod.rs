@@ -7,6 +7,7 @@ mod pace;
 
 pub use apply::Applied;
 pub use error::ClusterError;
+pub(crate) use error::patiently;
 pub use gc::{Left, Swept};
 pub use pace::Pace;
 

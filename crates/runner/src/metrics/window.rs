@@ -73,10 +73,10 @@ impl Window {
         }
     }
 
-    /// How long it is, in whole seconds.
+    /// How long it is, in whole seconds; at least one, for a range of none is no range.
     #[must_use]
     pub fn elapsed_seconds(&self) -> i64 {
-        (self.end - self.start) / 1000
+        ((self.end - self.start) / 1000).max(1)
     }
 
     pub(super) fn start(&self) -> i64 {

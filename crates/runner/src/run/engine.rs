@@ -15,13 +15,15 @@ use super::samples::{self, LastPods};
 use super::state::{Book, JobRecord, now};
 use super::stop::Stop;
 use super::wait::{Ended, Watched};
-use crate::cluster::{Cluster, ClusterError, Pace};
+use crate::cluster::{Cluster, ClusterError, Pace, patiently};
 use crate::objects::Object;
 use crate::plan::{PlannedJob, Run};
 use crate::suite::Global;
 
 /// Between two tries of what a cluster cannot do now; it grows to the second.
 const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(10)];
+/// How long it may take to learn how pods ended: whether results can be deleted depends on it.
+const LISTING: Duration = Duration::from_mins(2);
 /// What a sample takes beside its measured time, for the guess of what is left.
 const AROUND: Duration = Duration::from_secs(30);
 
@@ -165,9 +167,7 @@ impl Engine<'_> {
         outcome.timed_out |= matches!(ended, Ended::TimedOut(_)) && Instant::now() >= self.until;
         record.failures = failures(&job.job.name, ended);
         if job.is_scenario {
-            let pods = self.pods(job).await;
-            record.load = samples::load(&pods);
-            take_unsent(record, &pods);
+            self.note_samples(job, record).await;
         }
         // First of all: what follows takes time, and may be ended by anybody.
         lock(&self.book).note(record)?;
@@ -330,13 +330,23 @@ impl Engine<'_> {
         Ok(swept.left.is_empty())
     }
 
-    async fn pods(&self, job: &PlannedJob) -> Vec<Pod> {
-        let (uuid, name) = (&self.run.uuid, &job.job.name);
-        let pods = self.cluster.pods(self.namespace(job), uuid, name).await;
-        pods.unwrap_or_else(|error| {
-            self.narrator.warn(&format!("warning: {name}: {error}"));
-            Vec::new()
-        })
+    /// Notes what a scenario's pods tell. Not to know whether documents were sent is to keep them.
+    async fn note_samples(&self, job: &PlannedJob, record: &mut JobRecord) {
+        let (uuid, name, namespace) = (&self.run.uuid, &job.job.name, self.namespace(job));
+        let list = async || self.cluster.pods(namespace, uuid, name).await;
+        match patiently(Instant::now() + LISTING, list).await {
+            Ok(pods) => {
+                record.load = samples::load(&pods);
+                take_unsent(record, &pods);
+            }
+            Err(error) => {
+                record.unsent = true;
+                record.failures.push(Failure {
+                    object: format!("job {name}"),
+                    reason: format!("it is not known whether its documents were sent: {error}"),
+                });
+            }
+        }
     }
 
     fn namespace<'b>(&'b self, job: &'b PlannedJob) -> &'b str {
