@@ -56,43 +56,60 @@ pub(super) struct Outcome {
     pub(super) failed: usize,
     pub(super) skipped: usize,
     pub(super) timed_out: bool,
+    /// The target does not answer: nothing can be measured.
+    pub(super) unserved: bool,
     pub(super) stopped: bool,
 }
 
 impl Engine<'_> {
-    /// Runs them. `probe` is called once, before the first scenario; `ended` after each job.
+    /// Runs them. `look` is called once what the scenarios need is there, `probe` before the first of
+    /// them, and `ended` after each job whose documents are not written yet.
     pub(super) async fn run(
         &self,
+        look: impl AsyncFn(),
         probe: impl AsyncFn() -> Result<()>,
         mut ended: impl FnMut(&JobRecord),
     ) -> Result<Outcome> {
         let mut outcome = Outcome::default();
-        let mut probed = false;
+        let (mut looked, mut probed) = (false, false);
         for (number, job) in self.jobs.iter().enumerate() {
             if self.is_over(&mut outcome) {
                 outcome.skipped += 1;
                 continue;
             }
-            let known = self.known(&job.job.name);
-            if job.is_scenario && known.as_ref().is_some_and(JobRecord::passed) {
-                self.narrator
-                    .tell(&format!("{}: done before", job.job.name));
-                known.iter().filter(|it| !it.indexed).for_each(&mut ended);
+            if job.is_scenario && !looked {
+                look().await;
+                looked = true;
+            }
+            let before = self.known(&job.job.name);
+            if let Some(record) = before.as_ref().filter(|it| job.is_scenario && it.passed()) {
+                self.narrator.tell(&format!("{}: done before", record.name));
+                if !record.indexed {
+                    ended(record);
+                }
                 continue;
             }
             self.narrator
                 .job(&self.place(number, job), self.left(number));
-            let mut record = self.begin(job, known).await?;
+            let mut record = self.begin(job, before.as_ref()).await?;
             if job.is_scenario && !probed {
                 if let Err(error) = probe().await {
                     let object = "the target".to_owned();
                     let reason = format!("{error:#}");
                     record.failures.push(Failure { object, reason });
+                    outcome.unserved = true;
                 }
-                probed = record.failures.is_empty();
+                probed = true;
             }
             self.job(job, &mut record, &mut outcome).await?;
-            ended(&record);
+            if let Some(before) = before.filter(|it| it.passed() && record.passed()) {
+                // It was made sure of again; its time is that of the first time.
+                record = before;
+                lock(&self.book).note(&record)?;
+            }
+            if !record.indexed {
+                ended(&record);
+            }
             let is_last = number + 1 == self.jobs.len();
             if !is_last && !self.stop.is_stopped() {
                 self.narrator.waits("pause");
@@ -108,6 +125,7 @@ impl Engine<'_> {
         outcome.timed_out |= out_of_time;
         outcome.stopped
             || out_of_time
+            || outcome.unserved
             || (outcome.failed > 0 && self.on_failure == OnFailure::Stop)
             // Without what the jobs prepare there is nothing to measure.
             || self.has_failed_preparation()
@@ -126,19 +144,21 @@ impl Engine<'_> {
     }
 
     /// The record of a job that starts: of one that was running when the run was killed, its own.
-    async fn begin(&self, job: &PlannedJob, known: Option<JobRecord>) -> Result<JobRecord> {
+    async fn begin(&self, job: &PlannedJob, known: Option<&JobRecord>) -> Result<JobRecord> {
         let name = &job.job.name;
         let record = match known {
-            Some(record) if record.end.is_none() || !job.is_scenario => JobRecord {
-                failures: Vec::new(),
-                end: None,
-                ..record
-            },
-            // It is tried again, and what is left of it would be taken for the new try.
-            Some(_) => {
-                let all = self.global.gc_timeout.0;
-                self.cluster.sweep(&self.run.uuid, Some(name), all).await?;
-                JobRecord::new(name)
+            Some(record) if record.end.is_none() => record.clone(),
+            // It is tried again, and what is left of it would be taken for the new try. What it could
+            // not send is in the volume still.
+            Some(record) => {
+                if job.is_scenario {
+                    let all = self.global.gc_timeout.0;
+                    self.cluster.sweep(&self.run.uuid, Some(name), all).await?;
+                }
+                JobRecord {
+                    unsent: record.unsent,
+                    ..JobRecord::new(name)
+                }
             }
             None => JobRecord::new(name),
         };

@@ -113,22 +113,23 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
         model: suite.vars.model(),
         namespace: &run.namespace,
     };
-    let probe = async || {
+    let look = async || {
         let found = about::facts(&cluster, &jobs, &run.namespace).await;
-        *facts
+        let mut facts = facts
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = found;
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        *facts = found;
+    };
+    let probe = async || {
         if command.skip_probe {
             return Ok(());
         }
         narrator.waits(&format!("asking {} for one token", target.url));
-        target
-            .probe((Instant::now() + PROBE).min(until), &stop)
-            .await
+        let until = (Instant::now() + PROBE).min(until);
+        target.probe(until, &stop).await
     };
-    let ran = engine
-        .run(probe, |record| drop(ended.send(record.clone())))
-        .await;
+    let tell = |record: &JobRecord| drop(ended.send(record.clone()));
+    let ran = engine.run(look, probe, tell).await;
     drop(ended);
     narrator.job("metrics and documents", None);
     narrator.waits("");
