@@ -1,6 +1,5 @@
 //! Runs the jobs of a plan, one after the other: applies, waits, notes what became of them.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Pod;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::apply;
 use super::evidence;
 use super::narrator::Narrator;
 use super::outlook::Failure;
@@ -15,13 +15,10 @@ use super::samples::{self, LastPods};
 use super::state::{Book, JobRecord, now};
 use super::stop::Stop;
 use super::wait::{Ended, Watched};
-use crate::cluster::{Cluster, ClusterError, Pace, patiently};
-use crate::objects::Object;
+use crate::cluster::{Cluster, patiently};
 use crate::plan::{PlannedJob, Run};
 use crate::suite::Global;
 
-/// Between two tries of what a cluster cannot do now; it grows to the second.
-const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(10)];
 /// How long it may take to learn how pods ended: whether results can be deleted depends on it.
 const LISTING: Duration = Duration::from_mins(2);
 /// What a sample takes beside its measured time, for the guess of what is left.
@@ -223,74 +220,7 @@ impl Engine<'_> {
         };
         match watched.wait(until, self.stop, tell, warn).await {
             Ok(ended) => Ok(ended),
-            Err(error) => Ok(failed("the cluster", &error)),
-        }
-    }
-
-    /// Applies the objects in their order; `Some` if that failed.
-    async fn apply(&self, job: &PlannedJob, until: Instant) -> Option<Ended> {
-        let pace = Pace::new(job.job.qps, job.job.burst);
-        let own = job.objects.iter().filter_map(Object::namespace);
-        let namespaces: BTreeSet<&str> = own.chain([self.namespace(job)]).collect();
-        for namespace in namespaces {
-            let make = async || {
-                self.cluster
-                    .namespace(namespace, &self.run.uuid)
-                    .await
-                    .map(drop)
-            };
-            if let Err(ended) = self
-                .again(&format!("namespace/{namespace}"), until, make)
-                .await
-            {
-                return Some(ended);
-            }
-        }
-        for object in &job.objects {
-            self.narrator.waits(&format!("apply {}", object.told()));
-            let make = async || {
-                let applied =
-                    self.cluster
-                        .apply(object, self.namespace(job), &self.run.uuid, &pace);
-                applied.await.map(drop)
-            };
-            if let Err(ended) = self.again(&object.told(), until, make).await {
-                return Some(ended);
-            }
-        }
-        None
-    }
-
-    /// Does something until it succeeds, or never will.
-    async fn again(
-        &self,
-        object: &str,
-        until: Instant,
-        make: impl AsyncFn() -> Result<(), ClusterError>,
-    ) -> Result<(), Ended> {
-        let [mut pause, longest] = PAUSES;
-        let mut told = false;
-        loop {
-            let error = tokio::select! {
-                () = self.stop.stopped() => return Err(Ended::Stopped),
-                made = make() => match made {
-                    Ok(()) => return Ok(()),
-                    Err(error) => error,
-                },
-            };
-            if !error.is_retryable() {
-                return Err(failed(object, &error));
-            }
-            if Instant::now() + pause >= until {
-                return Err(Ended::TimedOut(format!("{object}: {error}")));
-            }
-            if !told {
-                self.narrator
-                    .warn(&format!("warning: {object}: {error}; trying again"));
-                told = true;
-            }
-            self.rest(pause).await;
-            pause = (pause * 2).min(longest);
+            Err(error) => Ok(apply::failed("the cluster", &error)),
         }
     }
 
@@ -369,7 +299,7 @@ impl Engine<'_> {
         }
     }
 
-    fn namespace<'b>(&'b self, job: &'b PlannedJob) -> &'b str {
+    pub(super) fn namespace<'b>(&'b self, job: &'b PlannedJob) -> &'b str {
         match &*job.job.namespace {
             "" => &self.run.namespace,
             own => own,
@@ -377,7 +307,7 @@ impl Engine<'_> {
     }
 
     /// Waits, unless the user does not want to.
-    async fn rest(&self, pause: Duration) {
+    pub(super) async fn rest(&self, pause: Duration) {
         tokio::select! {
             () = self.stop.stopped() => {}
             () = sleep(pause) => {}
@@ -439,13 +369,6 @@ fn take_unsent(record: &mut JobRecord, pods: &[Pod]) {
             record.failures.push(failure);
         }
     }
-}
-
-fn failed(object: &str, error: &ClusterError) -> Ended {
-    Ended::Failed(vec![Failure {
-        object: object.to_owned(),
-        reason: error.to_string(),
-    }])
 }
 
 /// A panic elsewhere leaves the book as it was written last.

@@ -1,6 +1,7 @@
 //! `llm-d-scale run`: a suite, from nothing to documents, and back to nothing.
 
 mod about;
+mod apply;
 mod arguments;
 mod check;
 mod engine;
