@@ -1,8 +1,10 @@
-"""Validates the tool's documents against the JSON Schemas in `schemas/`.
+"""Validates the tool's documents and suites against the JSON Schemas in `schemas/`.
 
     python check_schemas.py BINARY REPORT...
 
-A member that the schema does not know is wrong here, though the schemas let readers ignore it.
+A member that the schema does not know is wrong here, though the schemas let readers ignore it. Of the
+suites, the built-in ones and those of the runner's tests have to be valid; those that the runner has
+to refuse have to be invalid, unless they say that no schema can tell.
 """
 
 import json
@@ -10,10 +12,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
 from jsonschema import Draft202012Validator, FormatChecker
 from matching import Tally
 
-SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMAS = ROOT / "schemas"
+SUITES = ROOT / "crates/runner/tests/suites"
 KINDS = {"guidellmSummary": "summary", "guidellmRequest": "request"}
 
 
@@ -28,6 +33,24 @@ def validators() -> dict[str, Draft202012Validator]:
     return found
 
 
+def check_suites(tally: Tally) -> None:
+    """Checks every suite; one line for each."""
+    schema = json.loads((SCHEMAS / "suite.schema.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+    wrong = sorted(SUITES.glob("wrong/*.yaml"))
+    valid = sorted([*SUITES.glob("valid/*.yaml"), *(ROOT / "manifests/suites").glob("*.yaml")])
+    if not wrong or not valid:
+        tally.add(str(SUITES), ["there are no suites"])
+    for path in [*valid, *wrong]:
+        text = path.read_text()
+        told = [f"{it.json_path}: {it.message}" for it in validator.iter_errors(yaml.safe_load(text))]
+        found = told if path in valid else []
+        if path in wrong and bool(told) == ("# schema: silent" in text):
+            found = [f"told: {told}"] if told else ["it is taken for valid"]
+        tally.add(str(path.relative_to(ROOT)), found)
+
+
 def main(binary: str, paths: list[str]) -> int:
     """Checks every report; one line for each."""
     known, tally = validators(), Tally()
@@ -40,6 +63,7 @@ def main(binary: str, paths: list[str]) -> int:
             for error in known[document["metricName"]].iter_errors(document):
                 found.append(f"{document['document_id']} {error.json_path}: {error.message}")
         tally.add(path, found)
+    check_suites(tally)
     return tally.finish()
 
 

@@ -160,7 +160,8 @@ fn phase(object: &Value, wanted: &str) -> Readiness {
     }
 }
 
-fn condition(object: &Value, path: &str, kind: &str) -> Readiness {
+/// Whether a condition is true, of the object as it is now.
+pub(crate) fn condition(object: &Value, path: &str, kind: &str) -> Readiness {
     match find(object, path, kind) {
         Some(found) if is_true(found) && !is_stale(object, found) => Ready,
         Some(found) if is_true(found) => Waiting(format!("{kind}, but of what it was before")),
@@ -185,7 +186,8 @@ fn is_stale(object: &Value, condition: &Value) -> bool {
     observed.is_some() && observed < generation
 }
 
-fn told(condition: &Value) -> String {
+/// Reason and message.
+pub(crate) fn told(condition: &Value) -> String {
     let text = |name: &str| condition[name].as_str().unwrap_or_default();
     match (text("reason"), text("message")) {
         ("", "") => "no reason is given".to_owned(),

@@ -46,6 +46,7 @@ impl fmt::Display for Period {
 
 /// What holds for all jobs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Global {
     /// Delete at the end what was made.
@@ -71,6 +72,7 @@ impl Default for Global {
 
 /// Objects that are applied together, and waited for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Job {
     /// Its name, and the `jobName` of its documents.
@@ -108,7 +110,8 @@ pub struct Job {
 }
 
 /// Objects of one template.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Object {
     /// Its file.
@@ -126,6 +129,7 @@ pub struct Object {
 
 /// Where metrics come from, and which.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct MetricsEndpoint {
     /// URL of Prometheus; by default, it is found in the cluster.
@@ -145,6 +149,7 @@ pub struct MetricsEndpoint {
 
 /// How a scenario's requests are scheduled: GuideLLM's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RateType {
     /// At a constant rate.
@@ -166,7 +171,8 @@ impl fmt::Display for RateType {
 }
 
 /// One load scenario: a job that runs GuideLLM.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Scenario {
     /// Its name, and the `job_name` of its documents.
@@ -192,16 +198,63 @@ pub struct Scenario {
     pub env: BTreeMap<String, String>,
 }
 
-impl Scenario {
+impl Job {
     /// Why it makes no sense, if it does not.
     pub(super) fn fault(&self) -> Option<&'static str> {
         match () {
+            () if !(self.qps.is_finite() && self.qps > 0.0) => Some("its qps is not positive"),
+            () if self.burst == 0 => Some("its burst is 0, so that nothing could be asked"),
+            () if self.job_iterations == 0 => Some("it has no iteration"),
+            () => None,
+        }
+    }
+}
+
+impl Scenario {
+    /// Why it makes no sense, if it does not.
+    pub(super) fn fault(&self) -> Option<&'static str> {
+        let in_flight = self.rate_type == RateType::Throughput;
+        match () {
             () if !(self.rate.is_finite() && self.rate > 0.0) => Some("its rate is not positive"),
+            () if in_flight && self.rate.fract() != 0.0 => {
+                Some("its rate, the most requests in flight, is not whole")
+            }
             () if self.seconds == 0 => Some("it lasts no time"),
             () if self.samples == Some(0) => Some("it has no sample"),
             () if self.prompt_tokens == 0 || self.output_tokens == 0 => Some("it has no tokens"),
             () => None,
         }
+    }
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Whatever a suite hands on may be a token.
+        formatter
+            .debug_struct("Object")
+            .field("object_template", &self.object_template)
+            .field("replicas", &self.replicas)
+            .field("input_vars", &self.input_vars.keys())
+            .field("wait", &self.wait)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Scenario {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Whatever is in the environment may be a token.
+        formatter
+            .debug_struct("Scenario")
+            .field("name", &self.name)
+            .field("rate_type", &self.rate_type)
+            .field("rate", &self.rate)
+            .field("prompt_tokens", &self.prompt_tokens)
+            .field("output_tokens", &self.output_tokens)
+            .field("seconds", &self.seconds)
+            .field("samples", &self.samples)
+            .field("pause", &self.pause)
+            .field("env", &self.env.keys())
+            .finish()
     }
 }
 

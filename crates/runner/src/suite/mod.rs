@@ -2,21 +2,25 @@
 
 mod expressions;
 mod jobs;
+#[cfg(test)]
+mod schema;
 mod tree;
 mod typed;
 mod vars;
 
 pub use jobs::{Global, Job, MetricsEndpoint, Object, Period, RateType, Scenario};
+pub use tree::Place;
 pub use vars::Vars;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use expressions::Scope;
 use tree::{Node, Shape};
-use typed::{Misfit, nearest, typed};
+use typed::{Misfit, typed};
 
 /// The suite of llm-d-scale: `manifests/suites/llm-d-scale.yaml`.
 pub const LLM_D_SCALE: &str = include_str!("../../../../manifests/suites/llm-d-scale.yaml");
@@ -24,6 +28,10 @@ pub const LLM_D_SCALE: &str = include_str!("../../../../manifests/suites/llm-d-s
 /// Kubernetes names end at 63 characters; a pod's adds the run, the sample and five of its own.
 const LONGEST_NAME: usize = 40;
 const VARS: &str = "vars";
+/// The seed of a sample has two digits for its scenario and three for its number: beyond these, two
+/// samples would be asked the same.
+const MOST_SCENARIOS: usize = 100;
+const MOST_SAMPLES: u32 = 1000;
 
 /// Jobs and scenarios, which run one after the other.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,24 +50,30 @@ pub struct Suite {
 
 /// All but the variables, as it is written.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Body {
-    #[serde(default)]
+    /// Names and values, which expressions and templates may name as `vars.NAME`.
+    #[serde(default, skip_serializing)]
+    #[cfg_attr(test, schemars(with = "vars::Known"))]
     #[expect(dead_code, reason = "it is known, and read before")]
-    #[serde(skip_serializing)]
     vars: serde::de::IgnoredAny,
+    /// What holds for all jobs.
     #[serde(default)]
     global: Global,
+    /// Where metrics come from.
     #[serde(default)]
     metrics_endpoints: Vec<MetricsEndpoint>,
+    /// What runs first, in order.
     #[serde(default)]
     jobs: Vec<Job>,
+    /// What runs then, in order.
     #[serde(default)]
     scenarios: Vec<Scenario>,
 }
 
 /// What the reader of a suite is told beside its text.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Given {
     /// Paths such as `vars.model` or `jobs.0.qps`, and their values in YAML.
     pub set: Vec<(String, String)>,
@@ -76,18 +90,18 @@ pub enum SuiteError {
     #[error("not a suite: {0}")]
     Yaml(Box<serde_saphyr::Error>),
     /// Something in it is not as it should be.
-    #[error("line {line}: {reason}")]
+    #[error("{place}: {reason}")]
     Misfit {
-        /// Where, from 1.
-        line: u64,
+        /// Where.
+        place: Place,
         /// What is wrong, and what is right.
         reason: String,
     },
     /// A job or a scenario makes no sense.
-    #[error("line {line}: `{name}`: {reason}")]
+    #[error("{place}: `{name}`: {reason}")]
     Job {
-        /// Where, from 1.
-        line: u64,
+        /// Where.
+        place: Place,
         /// Which one.
         name: String,
         /// What is wrong with it.
@@ -105,8 +119,9 @@ pub enum SuiteError {
 
 impl From<Misfit> for SuiteError {
     fn from(misfit: Misfit) -> Self {
-        let Misfit { line, reason } = misfit;
-        Self::Misfit { line, reason }
+        let place = misfit.place.clone();
+        let reason = misfit.to_string();
+        Self::Misfit { place, reason }
     }
 }
 
@@ -125,9 +140,11 @@ impl Suite {
             Some(Shape::Map(members)) => &**members,
             Some(Shape::Scalar(Value::Null)) | None => &[],
             Some(_) => {
-                let line = tree.member(VARS).map_or(0, |node| node.line);
-                let reason = "`vars` are names and values".to_owned();
-                return Err(SuiteError::Misfit { line, reason });
+                let place = tree.member(VARS).map(|node| node.place.clone());
+                return Err(SuiteError::Misfit {
+                    place: place.unwrap_or_default(),
+                    reason: "`vars` are names and values".to_owned(),
+                });
             }
         };
         let scope = Scope::of(declared, Vars::default().all().clone(), given)?;
@@ -146,25 +163,51 @@ impl Suite {
     }
 
     fn check(&self, tree: &Node) -> Result<(), SuiteError> {
-        let jobs = self.jobs.iter().map(|it| (&it.name, None));
-        let scenarios = self.scenarios.iter().map(|it| (&it.name, it.fault()));
+        let jobs = self.jobs.iter().map(|it| (&it.name, it.fault()));
+        let scenarios = self.scenarios.iter().enumerate().map(|(number, it)| {
+            let samples = it.samples.unwrap_or(self.vars.samples());
+            let too_many = match () {
+                () if number >= MOST_SCENARIOS => Some("it is beyond the 100 of a suite"),
+                () if samples > MOST_SAMPLES => Some("it has more than 1000 samples"),
+                () => None,
+            };
+            (&it.name, it.fault().or(too_many))
+        });
         let mut names = BTreeSet::new();
-        for ((name, fault), line) in jobs.chain(scenarios).zip(lines(tree)) {
+        for ((name, fault), place) in jobs.chain(scenarios).zip(places(tree)) {
             let again = !names.insert(name);
             let reason = name_fault(name)
                 .or(fault)
                 .or(again.then_some("its name is not the only one"));
             if let Some(reason) = reason {
                 let name = name.clone();
-                return Err(SuiteError::Job { line, name, reason });
+                return Err(SuiteError::Job {
+                    place,
+                    name,
+                    reason,
+                });
             }
         }
         if names.is_empty() {
-            let reason =
-                "there is nothing to run: it has neither `jobs` nor `scenarios`".to_owned();
-            return Err(SuiteError::Misfit { line: 1, reason });
+            return Err(SuiteError::Misfit {
+                place: Place::Line(1),
+                reason: "there is nothing to run: it has neither `jobs` nor `scenarios`".to_owned(),
+            });
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Tokens are in both.
+        let set: Vec<&String> = self.set.iter().map(|(path, _)| path).collect();
+        formatter
+            .debug_struct("Given")
+            .field("set", &set)
+            .field("env", &self.env.keys())
+            .field("has_search_server", &self.has_search_server)
+            .finish()
     }
 }
 
@@ -173,30 +216,36 @@ fn set(tree: &mut Node, path: &str, value: &str) -> Result<(), SuiteError> {
         path: path.to_owned(),
         reason,
     };
-    let value: Value = serde_saphyr::from_str(value).map_err(|error| refused(error.to_string()))?;
+    // To YAML it is a map in a map, which nobody means.
+    let is_expression = value.trim_start().starts_with("{{");
+    let value: Value = if is_expression {
+        value.into()
+    } else {
+        serde_saphyr::from_str(value).map_err(|error| refused(error.to_string()))?
+    };
     tree.set(path, value).map_err(refused)
 }
 
 /// Where the jobs and scenarios stand.
-fn lines(tree: &Node) -> impl Iterator<Item = u64> {
+fn places(tree: &Node) -> impl Iterator<Item = Place> {
     let items = |name| match tree.member(name).map(|node| &node.shape) {
-        Some(Shape::List(items)) => items.iter().map(|item| item.line).collect(),
+        Some(Shape::List(items)) => items.iter().map(|item| item.place.clone()).collect(),
         _ => Vec::new(),
     };
     items("jobs").into_iter().chain(items("scenarios"))
 }
 
 fn name_fault(name: &str) -> Option<&'static str> {
+    let too_long = name.len() > LONGEST_NAME;
+    label_fault(name).or(too_long.then_some("its name is longer than 40 characters"))
+}
+
+/// Why a name is none that Kubernetes takes, but for its length.
+fn label_fault(name: &str) -> Option<&'static str> {
     let bytes = name.as_bytes();
     let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let edges = [bytes.first(), bytes.last()];
-    match () {
-        () if !bytes.iter().all(|byte| plain(byte) || *byte == b'-')
-            || !edges.iter().all(|edge| edge.is_some_and(plain)) =>
-        {
-            Some("its name must be lower-case letters, digits and inner hyphens")
-        }
-        () if name.len() > LONGEST_NAME => Some("its name is longer than 40 characters"),
-        () => None,
-    }
+    let is_label = bytes.iter().all(|byte| plain(byte) || *byte == b'-')
+        && edges.iter().all(|edge| edge.is_some_and(plain));
+    (!is_label).then_some("its name must be lower-case letters, digits and inner hyphens")
 }
