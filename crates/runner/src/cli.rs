@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use guidellm_results_model::Exit;
 use uuid::Uuid;
 
+use crate::assets::{self, AssetArguments};
 use crate::collect::{self, CollectArguments};
 use crate::import;
 use crate::objects::Object;
@@ -68,6 +69,9 @@ Exit codes: 0 all is gone; 4 something stays, which is told.")]
     /// Turn a config of kube-burner, with its templates and metrics profiles, into a suite
     #[command(after_help = import::EXAMPLES)]
     Import(import::Arguments),
+    /// List, check and apply what a cluster needs once: operators for GPUs, and Istio
+    #[command(after_help = assets::EXAMPLES)]
+    ClusterAssets(Box<AssetArguments>),
 }
 
 /// A suite, and what is changed in it.
@@ -136,6 +140,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Gc(arguments) => wait_for(run::gc(&arguments)),
         Command::Collect(arguments) => collect::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::ClusterAssets(arguments) => wait_for(assets::run(&arguments)),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A suite says what is run (`manifests/suites`); [`plan`] makes the objects of it.
 
+pub mod assets;
 pub mod cli;
 pub mod cluster;
 pub mod collect;
