@@ -19,6 +19,8 @@ TARGET = HERE.parents[1] / "target/guidellm"
 PYTHON = "/usr/bin/python3"
 #: Releases, and whether they import torch.
 VERSIONS = {"0.3.1": False, "0.8.1": True}
+#: Releases in between, for what is told to each in another way; they import it, too.
+BETWEEN = ("0.4.0", "0.5.4", "0.6.1", "0.7.0")
 #: Packages as they are listed, without what they ask for: all is pinned, and torch with its
 #: gigabytes of CUDA is left out.
 PIP = [
@@ -153,7 +155,7 @@ def mounts(version: str) -> tuple[list[dict], list[dict]]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] != ["install"] or not set(sys.argv[2:]) <= VERSIONS.keys():
+    if sys.argv[1:2] != ["install"] or not set(sys.argv[2:]) <= {*VERSIONS, *BETWEEN}:
         sys.exit(__doc__)
     if lacks := missing():
         print(*lacks, sep="\n", file=sys.stderr)

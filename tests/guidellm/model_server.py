@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """A model server that speaks OpenAI's API and makes its answers up, with faults on demand.
 
-    model_server.py [--host 127.0.0.1] [--port 0] [--first-token-ms 20] [--between-tokens-ms 5]
-                    [--jitter 0.2] [--seed 0] [--tokens 0] [--at-once 0] [--error-rate 0]
-                    [--cut-rate 0] [--stall-rate 0]
+    model_server.py [--host 127.0.0.1] [--port 0] [--model test/tiny] [--first-token-ms 20]
+                    [--between-tokens-ms 5] [--jitter 0.2] [--seed 0] [--tokens 0] [--at-once 0]
+                    [--error-rate 0] [--cut-rate 0] [--stall-rate 0]
 
 Prints `ready URL`. Rates are shares of requests: answered by HTTP 500, cut off in the middle, never
 answered. `--at-once` is how many are answered at once, the others wait; 0 is any number. Answers are
@@ -23,14 +23,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
-MODEL = "test/tiny"
 VLLM_DEFAULT_TOKENS = 16
 #: What GuideLLM to 0.3 asks first, to see whether somebody answers; always answered, not numbered.
 PROBE = b'"Test connection"'
 STREAM_HEAD = b"HTTP/1.1 200 -\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 SETTINGS = {
-    "host": "127.0.0.1", "port": 0, "seed": 0, "at_once": 0, "tokens": 0, "first_token_ms": 20.0,
-    "between_tokens_ms": 5.0, "jitter": 0.2, "error_rate": 0.0, "cut_rate": 0.0, "stall_rate": 0.0,
+    "host": "127.0.0.1", "port": 0, "model": "test/tiny", "seed": 0, "at_once": 0, "tokens": 0,
+    "first_token_ms": 20.0, "between_tokens_ms": 5.0, "jitter": 0.2, "error_rate": 0.0,
+    "cut_rate": 0.0, "stall_rate": 0.0,
 }  # fmt: skip
 
 
@@ -61,7 +61,7 @@ class Server:
             case "GET", "/stats":
                 send(writer, 200, self.fates)
             case "GET", "/v1/models":
-                send(writer, 200, {"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+                send(writer, 200, {"object": "list", "data": [{"id": self.options.model, "object": "model"}]})
             case "POST", "/v1/chat/completions" | "/v1/completions":
                 self.count += PROBE not in body
                 number = 0 if PROBE in body else self.count
@@ -113,7 +113,8 @@ class Answer:
     def head(self, kind: str = "") -> dict:
         """What all parts have."""
         kind = f"chat.completion{kind}" if self.chat else "text_completion"
-        return {"id": f"cmpl-{self.number}", "object": kind, "created": int(time.time()), "model": MODEL}
+        return {"id": f"cmpl-{self.number}", "object": kind, "created": int(time.time()),
+                "model": self.options.model}  # fmt: skip
 
     def usage(self) -> dict:
         """How many tokens there were; those of the prompt are a guess by its words."""
