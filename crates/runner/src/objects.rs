@@ -226,7 +226,10 @@ mod tests {
         assert_eq!(make(3).name(), "guidellm-run1-3");
         assert_eq!(make(3), make(3));
         assert_ne!(make(3), make(4));
-        let labels = make(3).manifest.pointer("/spec/template/metadata/labels").cloned();
+        let labels = make(3)
+            .manifest
+            .pointer("/spec/template/metadata/labels")
+            .cloned();
         assert_eq!(labels.unwrap()[RUN], "run-1", "its pods are found");
     }
 
