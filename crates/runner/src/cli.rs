@@ -153,7 +153,11 @@ fn wait_for(command: impl Future<Output = Result<Exit>>) -> Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
-    runtime.context("cannot start threads")?.block_on(command)
+    let runtime = runtime.context("cannot start threads")?;
+    let exit = runtime.block_on(command);
+    // Threads that wait for a server are not waited for: who is in a hurry said so.
+    runtime.shutdown_background();
+    exit
 }
 
 impl SuiteArguments {

@@ -134,9 +134,13 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
     drop(ended);
     narrator.job("metrics and documents", None);
     narrator.waits("");
-    let indexed = indexing
-        .await
-        .context("the thread that makes documents died")?;
+    let indexed = tokio::select! {
+        () = stop.hurried() => {
+            narrator.warn("documents of jobs are not written; --resume writes them");
+            Exit::SomeFailed
+        }
+        indexed = indexing => indexed.context("the thread that makes documents died")?,
+    };
     let swept = clean_up(command, &engine).await;
     narrator.end();
     let outcome = ran?;
