@@ -103,9 +103,8 @@ def check_matrix(world: Playground) -> list[str]:
                     "--es-server", "http://user:secret@search:9200", "--set", "vars.hfToken=hf_secret",
                 ]  # fmt: skip
                 done = subprocess.run([world.binary, "render", *options], capture_output=True, text=True, check=False)
-                if done.returncode or "secret" in done.stdout.replace("secretRef", ""):
-                    if "hf_secret" in done.stdout or "user:secret" in done.stdout:
-                        found.append(f"{options}: a secret is shown")
+                if "hf_secret" in done.stdout or "user:secret" in done.stdout:
+                    found.append(f"{options}: a secret is shown")
                 if done.returncode:
                     found.append(f"{options}: {done.stderr}")
                     continue

@@ -49,7 +49,6 @@ class Playground:
         self.binary, self.search, self.delay = binary, search, delay
         self.held: set[str] = set()
         self.ended = threading.Event()
-        self.number = 0
 
     def __enter__(self) -> "Playground":
         self.temporary = tempfile.TemporaryDirectory(prefix="playground-")
@@ -179,15 +178,3 @@ def ended(process: subprocess.Popen, timeout: float = 300) -> tuple[int, dict, s
         out, told = process.communicate()
         raise RuntimeError(f"it did not end in {timeout} s:\n{told}") from None
     return process.returncode, json.loads(out) if out.strip() else {}, told
-
-
-def told_until(process: subprocess.Popen, words: str, timeout: float = 60) -> float:
-    """Reads what a run tells until some words are in it; how long that took."""
-    start = time.monotonic()
-    while time.monotonic() < start + timeout:
-        line = process.stderr.readline()
-        if words in line:
-            return time.monotonic() - start
-        if not line:
-            break
-    raise RuntimeError(f"it did not tell {words!r}")

@@ -168,6 +168,13 @@ impl Object {
     }
 }
 
+/// What finds the objects of a run, or of a job of it.
+#[must_use]
+pub fn selector(run: &str, job: Option<&str>) -> String {
+    let job = job.map(|job| format!(",{JOB}={job}"));
+    format!("{RUN}={run}{}", job.unwrap_or_default())
+}
+
 /// Enough of a run's name to tell its objects from another's: what may stand at the end of any name.
 #[must_use]
 pub fn short(run: &str) -> String {

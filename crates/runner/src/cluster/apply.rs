@@ -6,7 +6,7 @@ use kube::{Api, ResourceExt};
 use serde_json::Value;
 
 use super::{Cluster, ClusterError, Pace};
-use crate::objects::{JOB, MANAGER, Object, RUN};
+use crate::objects::{MANAGER, Object, RUN, selector};
 
 /// What applying an object came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,8 +85,8 @@ impl Cluster {
         job: &str,
     ) -> Result<Vec<Pod>, ClusterError> {
         let api: Api<Pod> = Api::namespaced(self.client().clone(), namespace);
-        let selector = format!("{RUN}={run},{JOB}={job}");
-        let found = api.list(&ListParams::default().labels(&selector)).await;
+        let own = ListParams::default().labels(&selector(run, Some(job)));
+        let found = api.list(&own).await;
         let found = found.map_err(|error| ClusterError::of(error, "list pods".to_owned()))?;
         Ok(found.items)
     }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use futures::stream::{self, StreamExt, TryStreamExt};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PartialObjectMeta};
 use kube::discovery::{ApiGroup, ApiResource, Discovery, Scope, verbs};
 use kube::{ResourceExt, api::Preconditions};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::{Cluster, ClusterError, patiently};
-use crate::objects::RUN;
+use crate::objects::selector;
 
 /// Kinds asked for at once.
 const AT_ONCE: usize = 8;
@@ -56,10 +56,7 @@ impl Cluster {
         timeout: Duration,
     ) -> Result<Swept, ClusterError> {
         let until = Instant::now() + timeout;
-        let mut selector = format!("{RUN}={run}");
-        if let Some(job) = job {
-            selector = format!("{selector},{}={job}", crate::objects::JOB);
-        }
+        let selector = selector(run, job);
         let kinds = patiently(until, async || self.kinds().await).await?;
         let mut swept = Swept::default();
         // Namespaces last: what is in them is deleted by name, with foreground propagation.
@@ -137,27 +134,12 @@ impl Cluster {
         kinds: &[(ApiResource, Scope)],
         selector: &str,
     ) -> Result<Vec<Found>, ClusterError> {
-        let mut found = Vec::new();
-        let mut asked = JoinSet::new();
-        for (resource, _) in kinds {
-            if asked.len() >= AT_ONCE
-                && let Some(Ok(answer)) = asked.join_next().await
-            {
-                found.extend(answer?);
-            }
-            let api: Api<DynamicObject> = Api::all_with(self.client().clone(), resource);
-            asked.spawn(of_kind(
-                self.clone(),
-                api,
-                resource.clone(),
-                selector.to_owned(),
-            ));
-        }
-        while let Some(answer) = asked.join_next().await {
-            if let Ok(answer) = answer {
-                found.extend(answer?);
-            }
-        }
+        let asked = kinds.iter().map(|(kind, _)| self.of_kind(kind, selector));
+        let found: Vec<Vec<Found>> = stream::iter(asked)
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await?;
+        let mut found: Vec<Found> = found.into_iter().flatten().collect();
         // What others own goes with its owner.
         found.retain(|it: &Found| {
             it.meta
@@ -167,33 +149,31 @@ impl Cluster {
         });
         Ok(found)
     }
-}
 
-async fn of_kind(
-    cluster: Cluster,
-    api: Api<DynamicObject>,
-    resource: ApiResource,
-    selector: String,
-) -> Result<Vec<Found>, ClusterError> {
-    let params = ListParams::default().labels(&selector);
-    match api.list_metadata(&params).await {
-        Ok(list) => Ok(list
-            .items
-            .into_iter()
-            .map(|meta| Found {
-                api: match meta.namespace() {
-                    Some(namespace) => {
-                        Api::namespaced_with(cluster.client.clone(), &namespace, &resource)
-                    }
-                    None => Api::all_with(cluster.client.clone(), &resource),
-                },
-                resource: resource.clone(),
-                meta,
-            })
-            .collect()),
-        // Who may not list a kind did not make any of it.
-        Err(kube::Error::Api(status)) if matches!(status.code, 403..=405) => Ok(Vec::new()),
-        Err(error) => Err(ClusterError::of(error, format!("list {}", resource.plural))),
+    async fn of_kind(
+        &self,
+        kind: &ApiResource,
+        selector: &str,
+    ) -> Result<Vec<Found>, ClusterError> {
+        let all: Api<DynamicObject> = Api::all_with(self.client.clone(), kind);
+        let list = all
+            .list_metadata(&ListParams::default().labels(selector))
+            .await;
+        let items = match list {
+            Ok(list) => list.items,
+            // Who may not list a kind did not make any of it.
+            Err(kube::Error::Api(status)) if matches!(status.code, 403..=405) => Vec::new(),
+            Err(error) => return Err(ClusterError::of(error, format!("list {}", kind.plural))),
+        };
+        let found = items.into_iter().map(|meta| Found {
+            api: match meta.namespace() {
+                Some(namespace) => Api::namespaced_with(self.client.clone(), &namespace, kind),
+                None => all.clone(),
+            },
+            resource: kind.clone(),
+            meta,
+        });
+        Ok(found.collect())
     }
 }
 

@@ -217,6 +217,11 @@ impl RunCommand {
         Ok(read.unwrap_or_default())
     }
 
+    pub(super) fn profile(&self, path: &Path) -> Result<String> {
+        let text = self.suite.files().read(path);
+        text.with_context(|| format!("metricsEndpoints: {}", path.display()))
+    }
+
     pub(super) fn targets(&self) -> TargetArguments {
         TargetArguments {
             output: None,
@@ -298,11 +303,4 @@ pub(super) fn table(state: &State) -> String {
         }
     }
     text
-}
-
-impl RunCommand {
-    pub(super) fn profile(&self, path: &Path) -> Result<String> {
-        let text = self.suite.files().read(path);
-        text.with_context(|| format!("metricsEndpoints: {}", path.display()))
-    }
 }

@@ -54,10 +54,9 @@ impl Indexing {
             match self.index(&record).await {
                 Ok(one) => {
                     exit = exit.max(one);
-                    let record = JobRecord {
-                        indexed: true,
-                        ..record
-                    };
+                    // What was not sent, or not asked, may be the next time.
+                    let indexed = one != Exit::DeadlinePassed;
+                    let record = JobRecord { indexed, ..record };
                     if let Err(error) = lock(&self.book).note(&record) {
                         self.narrator.warn(&format!("warning: {error:#}"));
                     }

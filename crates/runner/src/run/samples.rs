@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use super::outlook::Failure;
 use crate::cluster::Cluster;
-use crate::objects::{JOB, RUN};
+use crate::objects::selector;
 use crate::scenario::SIDECAR;
 
 /// How long a list of pods may take; without it, they are watched from then on.
@@ -86,8 +86,7 @@ impl LastPods {
     /// Returns when those that are there have been seen.
     pub(super) async fn watch(cluster: &Cluster, namespace: &str, run: &str, job: &str) -> Self {
         let api: Api<Pod> = Api::namespaced(cluster.client().clone(), namespace);
-        let selector = format!("{RUN}={run},{JOB}={job}");
-        let config = watcher::Config::default().labels(&selector);
+        let config = watcher::Config::default().labels(&selector(run, Some(job)));
         let seen: Arc<Mutex<BTreeMap<String, Pod>>> = Arc::default();
         let (listed, first) = oneshot::channel();
         let (noted, mut listed) = (Arc::clone(&seen), Some(listed));

@@ -18,7 +18,7 @@ use tokio::time::{Instant, interval};
 use super::outlook::{Failure, Next, Outlook};
 use super::stop::Stop;
 use crate::cluster::{Cluster, ClusterError};
-use crate::objects::{JOB, RUN};
+use crate::objects::selector;
 use crate::plan::PlannedJob;
 use crate::readiness::is_waited_for;
 
@@ -113,7 +113,7 @@ impl Watched<'_> {
                 )
             })
             .collect();
-        let selector = format!("{RUN}={},{JOB}={}", self.run, self.job.job.name);
+        let selector = selector(self.run, Some(&self.job.job.name));
         let own = watcher::Config::default().labels(&selector);
         let mut watches = Vec::new();
         for (api_version, kind, namespace) in &places {

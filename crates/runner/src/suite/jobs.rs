@@ -92,7 +92,7 @@ pub struct Job {
     /// Requests at once.
     #[serde(default = "ten")]
     pub burst: u32,
-    /// Delete first what another run of this job left.
+    /// As kube-burner has it. Nothing is deleted by it here: what another run left is refused, and named.
     #[serde(default = "yes")]
     pub cleanup: bool,
     /// Wait until the objects are ready.
