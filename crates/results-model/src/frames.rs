@@ -233,24 +233,7 @@ fn metric_names() -> Vec<String> {
         max: set,
         stddev: set,
     };
-    let metrics = SummaryMetrics {
-        tokens_per_second_counts_prompt_twice: false,
-        time_to_first_token: statistics.into(),
-        inter_token_latency: statistics.into(),
-        time_per_output_token: statistics.into(),
-        request_latency: statistics.into(),
-        throughput: statistics.into(),
-        tokens_per_second: statistics.into(),
-        output_tokens_per_second: statistics.into(),
-        prompt_tokens_per_second: statistics.into(),
-        concurrency: statistics.into(),
-        dispatch_delay: statistics.into(),
-        generation_delay: statistics.into(),
-        goodput: statistics.into(),
-        prompt_token_count_mean: set,
-        output_token_count_mean: set,
-    };
-    match serde_json::to_value(metrics) {
+    match serde_json::to_value(SummaryMetrics::all(statistics)) {
         Ok(Value::Object(members)) => members.keys().cloned().collect(),
         _ => Vec::new(),
     }

@@ -40,8 +40,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "frames")]
+pub mod analysis;
 mod error;
 mod exit;
+pub mod figures;
 #[cfg(feature = "frames")]
 pub mod frames;
 mod generation;

@@ -247,6 +247,30 @@ pub struct SummaryMetrics {
     pub output_token_count_mean: Option<f64>,
 }
 
+impl SummaryMetrics {
+    /// Every metric with the same statistics: what has all names.
+    #[cfg(any(test, feature = "frames"))]
+    pub(crate) fn all(statistics: super::Statistics) -> Self {
+        Self {
+            tokens_per_second_counts_prompt_twice: false,
+            time_to_first_token: statistics.into(),
+            inter_token_latency: statistics.into(),
+            time_per_output_token: statistics.into(),
+            request_latency: statistics.into(),
+            throughput: statistics.into(),
+            tokens_per_second: statistics.into(),
+            output_tokens_per_second: statistics.into(),
+            prompt_tokens_per_second: statistics.into(),
+            concurrency: statistics.into(),
+            dispatch_delay: statistics.into(),
+            generation_delay: statistics.into(),
+            goodput: statistics.into(),
+            prompt_token_count_mean: statistics.mean,
+            output_token_count_mean: statistics.mean,
+        }
+    }
+}
+
 /// Whether a benchmark's figures can be trusted, and whether its goals were met.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

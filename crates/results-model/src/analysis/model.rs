@@ -1,0 +1,315 @@
+//! What an analysis is made of.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::documents::{ErrorClass, Summary, Timestamp};
+use crate::figures::{Figure, Metric};
+
+/// What to do beside pooling.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Options {
+    /// Seconds to leave out at the beginning of each measured window, beyond GuideLLM's own warm-up.
+    pub trim_start_seconds: f64,
+    /// Seconds to leave out at the end of each.
+    pub trim_end_seconds: f64,
+    /// Limits that a good request keeps.
+    pub limits: Limits,
+    /// Level of confidence intervals, 0 to 1.
+    pub level: f64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            trim_start_seconds: 0.0,
+            trim_end_seconds: 0.0,
+            limits: Limits::default(),
+            level: 0.95,
+        }
+    }
+}
+
+/// Limits that a good request keeps, all of them. What was not measured keeps no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Limits {
+    /// Longest time to first token, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttft_ms: Option<f64>,
+    /// Longest inter-token latency, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub itl_ms: Option<f64>,
+    /// Longest time per output token, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tpot_ms: Option<f64>,
+    /// Longest request latency, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_latency_seconds: Option<f64>,
+}
+
+/// What documents say of some runs.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Analysis {
+    /// The runs, by their start.
+    pub runs: Vec<Run>,
+    /// Their scenarios, in the order in which they were first run.
+    pub scenarios: Vec<Scenario>,
+}
+
+/// A run: what has one `uuid`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Run {
+    /// Its id.
+    pub uuid: Arc<str>,
+    /// Start of its first benchmark.
+    pub started: Timestamp,
+    /// What is known of the system under test: members of the metadata of kube-burner's
+    /// `jobSummary` documents that are the same in all of the run (`eppImage`, `gpuModel`, …). Empty
+    /// for a run of saved reports.
+    pub facts: Map<String, Value>,
+}
+
+/// Which benchmarks are samples of one scenario.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct ScenarioKey {
+    /// The job; empty for reports that were indexed without one.
+    pub job_name: Arc<str>,
+    /// How requests were scheduled.
+    pub strategy: Arc<str>,
+    /// How much load was asked for.
+    pub load: Load,
+}
+
+/// How much load was asked for.
+#[derive(Debug, Clone, Copy)]
+pub enum Load {
+    /// Requests per second.
+    Rate(f64),
+    /// Streams.
+    Streams(u32),
+    /// Position in a sweep from 0, whose rates follow from what was measured before, and so differ
+    /// from sample to sample.
+    Sweep(u32),
+    /// As much as there is.
+    Unlimited,
+}
+
+impl Load {
+    fn place(self) -> (u8, u64) {
+        match self {
+            Self::Unlimited => (0, 0),
+            Self::Streams(streams) => (1, streams.into()),
+            // Rates are positive, and so in the order of their bits.
+            Self::Rate(rate) => (2, rate.to_bits()),
+            Self::Sweep(position) => (3, position.into()),
+        }
+    }
+}
+
+impl PartialEq for Load {
+    fn eq(&self, other: &Self) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl Eq for Load {}
+
+impl std::hash::Hash for Load {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.place().hash(state);
+    }
+}
+
+impl Ord for Load {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place().cmp(&other.place())
+    }
+}
+
+impl PartialOrd for Load {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rate(rate) => write!(formatter, "{rate}/s"),
+            Self::Streams(streams) => write!(formatter, "{streams} streams"),
+            Self::Sweep(position) => write!(formatter, "sweep {position}"),
+            Self::Unlimited => Ok(()),
+        }
+    }
+}
+
+impl Serialize for Load {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl fmt::Display for ScenarioKey {
+    /// `steady-chat-10 constant 10/s`
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let load = self.load.to_string();
+        let parts = [&*self.job_name, &*self.strategy, &load];
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        formatter.write_str(&parts.join(" "))
+    }
+}
+
+/// A scenario: its samples, and all of them together.
+#[derive(Debug, Clone, Serialize)]
+pub struct Scenario {
+    /// Which it is.
+    pub key: ScenarioKey,
+    /// Its samples, by run and sample.
+    pub samples: Vec<Sample>,
+    /// Figures of all samples together; what was measured in none is not there.
+    pub figures: BTreeMap<Figure, PooledFigure>,
+    /// Distributions of the metrics that requests have, all samples' requests together.
+    pub curves: BTreeMap<Metric, Curve>,
+    /// Seconds since the start of the measured window, mean over the samples.
+    pub seconds: Vec<Second>,
+    /// Why requests failed, most frequent first. Requests that the benchmark's end cancelled are
+    /// among them (`cancelled`).
+    pub errors: Vec<ErrorCount>,
+    /// Requests that kept all limits; absent if no limit was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub goodput: Option<Goodput>,
+    /// What Prometheus said of the windows of the samples' runs.
+    pub resources: Vec<Resource>,
+    /// What makes the figures doubtful, in words.
+    pub doubts: Vec<String>,
+}
+
+/// A sample of a scenario: one benchmark.
+#[derive(Debug, Clone, Serialize)]
+pub struct Sample {
+    /// Its summary, as documented.
+    pub summary: Summary,
+    /// Its own figures: the summary's, or, if its window was trimmed, those of the requests left.
+    pub figures: BTreeMap<Figure, f64>,
+    /// For a figure of requests, the standard error that follows from the requests themselves, of its
+    /// natural logarithm (of its own value for a share); absent for too few requests.
+    #[serde(skip)]
+    pub errors: BTreeMap<Figure, f64>,
+}
+
+/// What a pooled figure is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// All samples' requests together.
+    PooledRequests,
+    /// The mean of the samples' own figures.
+    MeanOfSamples,
+}
+
+/// A figure of a scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct PooledFigure {
+    /// The figure, in its own unit.
+    pub value: f64,
+    /// What it is made of.
+    pub basis: Basis,
+    /// Where the figure of further samples is expected to lie on average; absent for one sample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Interval>,
+}
+
+/// A confidence interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Interval {
+    /// Its lower end.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
+}
+
+/// A cumulative distribution, thinned for showing: at most 256 points, extremes included.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Curve {
+    /// A value in its metric's unit, and the share of the weight at or below it, 0 to 1.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// A second of the load.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Second {
+    /// Seconds since the start of the measured window; before it, during warm-up, below 0.
+    pub second: i64,
+    /// Requests that started.
+    pub started: f64,
+    /// Requests that completed successfully.
+    pub completed: f64,
+    /// Requests that failed.
+    pub errored: f64,
+    /// Requests in flight, mean over the second.
+    pub in_flight: f64,
+    /// Output tokens of the requests that completed.
+    pub output_tokens: f64,
+    /// Mean time to first token of the requests whose first token came, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttft_mean_ms: Option<f64>,
+    /// Longest of these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttft_max_ms: Option<f64>,
+}
+
+/// How often requests failed in one way.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ErrorCount {
+    /// What kind of failure.
+    pub class: ErrorClass,
+    /// HTTP status, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_status: Option<u16>,
+    /// How many requests.
+    pub count: u64,
+    /// One of the error texts, cut to 200 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub example: Option<String>,
+}
+
+/// Requests that kept all limits.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Goodput {
+    /// The limits.
+    pub limits: Limits,
+    /// How many requests kept them.
+    pub good_requests: u64,
+    /// Share of the successful and errored requests in the windows, 0 to 1.
+    pub share: f64,
+    /// Good requests per second of the windows.
+    pub rate_rps: f64,
+}
+
+/// A series of Prometheus in the windows of a scenario's runs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Resource {
+    /// kube-burner's `metricName`, `cpu-usage` for example.
+    pub metric_name: String,
+    /// The run it is of.
+    pub uuid: Arc<str>,
+    /// Labels that tell it from its siblings: `pod="epp-0"`.
+    pub labels: String,
+    /// Seconds since the start of the first sample's measured window, and the value.
+    pub points: Vec<(f64, f64)>,
+    /// Mean of the values while load was on.
+    pub mean: f64,
+    /// Largest of these.
+    pub max: f64,
+}
+
+impl Serialize for Metric {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.label())
+    }
+}
