@@ -62,6 +62,7 @@ mod source;
 mod statistics;
 mod summarise;
 mod verify;
+mod windows;
 
 pub mod documents;
 

@@ -9,10 +9,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::documents::{Request, RequestStatus, Statistics, Summary, SummaryMetrics};
-use crate::generation::Generation;
 use crate::generations::{BenchmarkFacts, Clocks, StatusCounts};
 use crate::recompute::Recomputed;
 use crate::statistics::Accumulation;
+use crate::windows::{Instants, Window, Windowing, is_windowed};
 
 /// Relative difference of two means or deviations that were added up in another order.
 const TOLERANCE: f64 = 1e-9;
@@ -73,21 +73,11 @@ pub struct Difference {
     pub recomputed: Option<f64>,
 }
 
-/// A span of time, epoch seconds.
-#[derive(Debug, Clone, Copy)]
-struct Window {
-    start: f64,
-    end: f64,
-}
-
 /// Statistics as GuideLLM takes them, over the successful records of one benchmark.
 #[derive(Debug)]
 pub(crate) struct Recheck {
-    /// To 0.3 only records of the window are kept.
-    window: Option<Window>,
-    /// From 0.8 on, TTFT is of the requests whose wait for the first token touches the window,
-    /// and ITL of those whose decoding does.
-    by_phase: bool,
+    /// Absent if nothing is counted.
+    windowing: Option<Windowing>,
     accumulation: Accumulation,
     successful: u64,
     samples: Recomputed,
@@ -99,21 +89,21 @@ pub(crate) struct Recheck {
 impl Recheck {
     pub(crate) fn new(facts: &BenchmarkFacts, salvaged: bool) -> Self {
         let generation = facts.settings.report_generation;
-        let windowed = generation >= Generation::V0_4;
+        let windowed = is_windowed(generation);
         let ends = facts.origin.measured_start.zip(facts.origin.measured_end);
         let window = ends.map(|(start, end)| Window { start, end });
-        let by_phase = by_phase(generation, facts.settings.guidellm_version.as_deref());
+        let release = facts.settings.guidellm_version.as_deref();
+        let windowing = Windowing::new(generation, release, window.filter(|_| windowed));
         let missing = match () {
             () if salvaged => Some("the report was cut off"),
             () if facts.metrics.is_none() => Some("its release writes no statistics"),
             () if windowed && window.is_none() => Some("its measured window is missing"),
-            () if by_phase.is_none() => Some("it does not name GuideLLM's release"),
+            () if windowing.is_none() => Some("it does not name GuideLLM's release"),
             () => None,
         };
         let StatusCounts { successful, .. } = facts.totals;
         Self {
-            window: window.filter(|_| windowed),
-            by_phase: by_phase.unwrap_or_default(),
+            windowing: windowing.filter(|_| missing.is_none()),
             accumulation: if windowed {
                 Accumulation::DistinctValues
             } else {
@@ -128,20 +118,22 @@ impl Recheck {
 
     /// Counts a record in.
     pub(crate) fn push(&mut self, request: &Request, clocks: &Clocks) -> io::Result<()> {
-        if request.status != RequestStatus::Successful || self.unverifiable.is_some() {
+        let Some(windowing) = self.windowing else {
+            return Ok(());
+        };
+        if request.status != RequestStatus::Successful {
             return Ok(());
         }
-        let Clocks {
-            start,
-            first_token,
-            end,
-            ..
-        } = *clocks;
+        let counted = windowing.counted(&Instants {
+            start: clocks.start,
+            first_token: clocks.first_token,
+            end: clocks.end,
+        });
         // GuideLLM counts a time that was not measured as 0.
         let time = Option::unwrap_or_default;
         let tokens = request.output_token_count;
         let samples = &mut self.samples;
-        if touches(self.window, start, end) {
+        if counted.request {
             self.successful += 1;
             let latency = time(request.request_latency_seconds);
             samples.request_latency.push(latency, 1.0)?;
@@ -152,16 +144,11 @@ impl Recheck {
             samples.prompt_token_count.push(prompt, 1.0)?;
             samples.output_token_count.push(weight, 1.0)?;
         }
-        let (waited_until, decoded_from) = if self.by_phase {
-            (first_token, first_token.or(start))
-        } else {
-            (end, start)
-        };
-        if touches(self.window, start, waited_until) {
+        if counted.first_token {
             let ttft = time(request.ttft_ms);
             samples.time_to_first_token.push(ttft, 1.0)?;
         }
-        if touches(self.window, decoded_from, end) {
+        if counted.decoding {
             let gaps = count(tokens.unwrap_or(1).saturating_sub(1));
             samples
                 .inter_token_latency
@@ -199,24 +186,6 @@ impl Recheck {
             }
         })
     }
-}
-
-/// Whether TTFT and ITL have windows of their own: from 0.8 on. `None` if it cannot be told.
-fn by_phase(generation: Generation, release: Option<&str>) -> Option<bool> {
-    if generation != Generation::Schema2 {
-        return Some(false);
-    }
-    let mut parts = release?.split('.').map(str::parse::<u32>);
-    let (major, minor) = (parts.next()?.ok()?, parts.next()?.ok()?);
-    Some((major, minor) >= (0, 8))
-}
-
-/// Whether a span touches the window. A span that never ended does not.
-fn touches(window: Option<Window>, from: Option<f64>, to: Option<f64>) -> bool {
-    let Some(Window { start, end }) = window else {
-        return true;
-    };
-    to.is_some_and(|to| to >= start && from.unwrap_or(to) <= end)
 }
 
 #[expect(
@@ -321,28 +290,5 @@ mod tests {
         assert!(difference("ttft_mean_ms", 30.0, 30.000_001).is_one());
         assert!(difference("ttft_p95_ms", 30.0, 30.000_000_001).is_one());
         assert!(!difference("ttft_p95_ms", 30.0, 30.0).is_one());
-    }
-
-    #[test]
-    fn windows_of_the_first_token_came_with_0_8() {
-        let of = |release| by_phase(Generation::Schema2, release);
-        assert_eq!(of(Some("0.7.3")), Some(false));
-        assert_eq!(of(Some("0.8.0rc1")), Some(true));
-        assert_eq!(of(Some("1.0")), Some(true));
-        assert_eq!(of(None), None);
-        assert_eq!(by_phase(Generation::Schema1, Some("0.6.1")), Some(false));
-    }
-
-    #[test]
-    fn a_span_that_only_touches_the_window_counts() {
-        let window = Some(Window {
-            start: 10.0,
-            end: 20.0,
-        });
-        assert!(touches(window, Some(5.0), Some(10.0)));
-        assert!(touches(window, Some(20.0), Some(25.0)));
-        assert!(!touches(window, Some(20.5), Some(25.0)));
-        assert!(!touches(window, Some(5.0), None));
-        assert!(touches(None, None, None));
     }
 }

@@ -66,6 +66,12 @@ impl RequestStatus {
             Self::Errored => "errored",
         }
     }
+
+    /// By its name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == name)
+    }
 }
 
 impl fmt::Display for RequestStatus {

@@ -53,6 +53,21 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
+    /// All.
+    pub const ALL: [Self; 5] = [
+        Self::HttpStatus,
+        Self::Timeout,
+        Self::Cancelled,
+        Self::DroppedStream,
+        Self::Other,
+    ];
+
+    /// By its name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.as_str() == name)
+    }
+
     /// The name in the documents.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -64,7 +64,16 @@ impl WeightedSample {
     }
 
     /// The statistics; absent where there is no value.
-    pub(crate) fn statistics(mut self, accumulation: Accumulation) -> io::Result<Statistics> {
+    pub(crate) fn statistics(self, accumulation: Accumulation) -> io::Result<Statistics> {
+        self.described(accumulation, &mut |_, _| ())
+    }
+
+    /// The same; `visit` sees each value, in order, with the share of the weight at or below it.
+    pub(crate) fn described(
+        mut self,
+        accumulation: Accumulation,
+        visit: &mut dyn FnMut(f64, f64),
+    ) -> io::Result<Statistics> {
         if self.count == 0 {
             return Ok(Statistics::default());
         }
@@ -85,13 +94,13 @@ impl WeightedSample {
                 }
                 pending => {
                     if let Some((value, weight)) = pending.replace((value, weight)) {
-                        ranks.add(value, weight / total);
+                        visit(value, ranks.add(value, weight / total));
                     }
                 }
             }
         })?;
         if let Some((value, weight)) = pending {
-            ranks.add(value, weight / total);
+            visit(value, ranks.add(value, weight / total));
         }
         let [p50, p90, p95, p99] = ranks.found.map(|found| found.or(max));
         let stddev = Some(variance.sqrt());
@@ -161,13 +170,15 @@ struct Ranks {
 impl Ranks {
     const RANKS: [f64; 4] = [0.5, 0.9, 0.95, 0.99];
 
-    fn add(&mut self, value: f64, probability: f64) {
+    /// Returns the cumulative probability.
+    fn add(&mut self, value: f64, probability: f64) -> f64 {
         self.cumulative += probability;
         for (rank, found) in Self::RANKS.iter().zip(&mut self.found) {
             if found.is_none() && self.cumulative >= *rank {
                 *found = Some(value);
             }
         }
+        self.cumulative
     }
 }
 

@@ -1,0 +1,53 @@
+//! What makes a scenario's figures doubtful, in words.
+
+use std::collections::BTreeSet;
+
+use super::model::Sample;
+
+/// What is said of samples, and of how many.
+pub(super) fn of(samples: &[Sample]) -> Vec<String> {
+    let all = samples.len();
+    let mut doubts = Vec::new();
+    let mut say = |text: &str, is_so: &dyn Fn(&Sample) -> bool| {
+        let count = samples.iter().filter(|&sample| is_so(sample)).count();
+        if count > 0 {
+            let of = if all > 1 {
+                format!(" ({count} of {all} samples)")
+            } else {
+                String::new()
+            };
+            doubts.push(format!("{text}{of}"));
+        }
+    };
+    say(
+        "the load generator offered less than was asked for",
+        &|it| it.summary.validity.rate_missed == Some(true),
+    );
+    say(
+        "the report kept a part of its records: percentiles are the means of the samples' own",
+        &|it| it.summary.counts.records_sampled,
+    );
+    say(
+        "the report was cut off, and its whole records salvaged",
+        &|it| it.summary.origin.salvaged,
+    );
+    say("the benchmark's process failed", &|it| {
+        it.summary.outcome.passed == Some(false)
+    });
+    say("prompts are counted twice in tokens per second", &|it| {
+        it.summary.metrics.tokens_per_second_counts_prompt_twice
+    });
+    say("no request was successful", &|it| {
+        it.summary.counts.successful_requests == Some(0)
+    });
+    let warnings: BTreeSet<&String> = samples
+        .iter()
+        .flat_map(|it| &it.summary.validity.warning_codes)
+        .collect();
+    for code in warnings {
+        say(&format!("GuideLLM warns: {code}"), &|it| {
+            it.summary.validity.warning_codes.contains(code)
+        });
+    }
+    doubts
+}
