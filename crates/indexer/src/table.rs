@@ -1,10 +1,9 @@
 //! Summaries for people: a table in text, or the same as JSON.
 
 use anyhow::Result;
-use guidellm_results_model::documents::Timestamp;
+use guidellm_results_model::frames::objects;
 use polars::frame::DataFrame;
 use polars::prelude::AnyValue;
-use serde_json::{Map, Number, Value};
 
 /// Columns of the table: heading, field, decimals, and a factor.
 const COLUMNS: &[(&str, &str, usize, f64)] = &[
@@ -52,25 +51,7 @@ pub(crate) fn text(frame: &DataFrame) -> Result<String> {
 
 /// All fields that are set, as an array of objects.
 pub(crate) fn json(frame: &DataFrame) -> Result<String> {
-    let mut rows = Vec::with_capacity(frame.height());
-    for row in 0..frame.height() {
-        let mut object = Map::new();
-        for column in frame.columns() {
-            let value = match column.get(row)? {
-                AnyValue::Null => continue,
-                AnyValue::Float64(number) => Number::from_f64(number).map(Value::Number),
-                AnyValue::Int64(number) => Some(number.into()),
-                AnyValue::Boolean(flag) => Some(flag.into()),
-                AnyValue::Datetime(micros, ..) | AnyValue::DatetimeOwned(micros, ..) => {
-                    Timestamp::from_epoch_micros(micros).map(|instant| instant.to_string().into())
-                }
-                value => Some(plain(&value).into()),
-            };
-            object.extend(value.map(|value| (column.name().to_string(), value)));
-        }
-        rows.push(Value::Object(object));
-    }
-    Ok(serde_json::to_string_pretty(&rows)? + "\n")
+    Ok(serde_json::to_string_pretty(&objects(frame)?)? + "\n")
 }
 
 fn plain(value: &AnyValue<'_>) -> String {

@@ -4,9 +4,10 @@
 //! files of a store have one schema. Nested members (labels, warnings, conclusions) are JSON text.
 
 use polars::prelude::{
-    Column, DataFrame, DataType, IntoColumn, NamedFrom, PolarsResult, Series, TimeUnit, TimeZone,
+    AnyValue, Column, DataFrame, DataType, IntoColumn, NamedFrom, PolarsResult, Series, TimeUnit,
+    TimeZone,
 };
-use serde_json::Value;
+use serde_json::{Map, Number, Value};
 
 use crate::documents::{
     ErrorClass, REQUEST_METRIC_NAME, Request, Statistics, Summary, SummaryMetrics, Timestamp,
@@ -237,6 +238,40 @@ fn metric_names() -> Vec<String> {
         Ok(Value::Object(members)) => members.keys().cloned().collect(),
         _ => Vec::new(),
     }
+}
+
+/// The rows of a frame of documents, as their JSON objects: what is not set is not there.
+///
+/// # Errors
+///
+/// If the frame is none of documents.
+pub fn objects(frame: &DataFrame) -> PolarsResult<Vec<Map<String, Value>>> {
+    let mut rows = vec![Map::new(); frame.height()];
+    for column in frame.columns() {
+        let name = column.name().as_str();
+        for (index, row) in rows.iter_mut().enumerate() {
+            let value = match column.get(index)? {
+                AnyValue::Null => None,
+                AnyValue::Float64(number) => Number::from_f64(number).map(Value::Number),
+                AnyValue::Int64(number) => Some(number.into()),
+                AnyValue::Boolean(flag) => Some(flag.into()),
+                AnyValue::Datetime(micros, ..) | AnyValue::DatetimeOwned(micros, ..) => {
+                    Timestamp::from_epoch_micros(micros).map(|instant| instant.to_string().into())
+                }
+                value => Some(text(&value, NESTED.contains(&name))),
+            };
+            row.extend(value.map(|value| (name.to_owned(), value)));
+        }
+    }
+    Ok(rows)
+}
+
+fn text(value: &AnyValue<'_>, nested: bool) -> Value {
+    let text = value
+        .get_str()
+        .map_or_else(|| value.to_string(), str::to_owned);
+    let parsed = nested.then(|| serde_json::from_str(&text).ok()).flatten();
+    parsed.unwrap_or(Value::String(text))
 }
 
 /// A column of epoch microseconds, or of instants without a zone, as instants in UTC. A cast

@@ -11,6 +11,7 @@
 //! each metric, `job_summaries` and `alerts`.
 
 mod parquet;
+mod read;
 mod staged;
 mod staging;
 mod tables;
@@ -77,12 +78,6 @@ impl Store {
     /// If there is no room for them.
     pub fn tables(&self) -> Result<Tables> {
         Tables::new(&self.root, &self.unfinished)
-    }
-
-    /// The folder of its summaries.
-    #[must_use]
-    pub fn summaries(&self) -> PathBuf {
-        self.root.join(SUMMARIES)
     }
 }
 

@@ -163,7 +163,7 @@ impl StagedReport for Staged {
     }
 }
 
-fn file_name(summary: &Summary, part: u32) -> String {
+pub(super) fn file_name(summary: &Summary, part: u32) -> String {
     let id = summary.document_id;
     match part {
         0 => format!("{id}.parquet"),

@@ -137,7 +137,7 @@ impl Open {
 }
 
 /// The folder of a kind.
-fn table(kind: Kind) -> &'static str {
+pub(super) fn table(kind: Kind) -> &'static str {
     match kind {
         Kind::Metric => "metrics",
         Kind::JobSummary => "job_summaries",

@@ -1,0 +1,75 @@
+//! Scenarios out of a store, against the reports' own figures.
+
+use std::path::{Path, PathBuf};
+
+use guidellm_indexer::{Store, index_report};
+use guidellm_results_model::analysis::{Basis, Documents, Options, Scenario, analyse};
+use guidellm_results_model::figures::{Figure, Member, Metric};
+use guidellm_results_model::{ReadOptions, RunContext, Source};
+
+fn fixtures() -> Vec<PathBuf> {
+    let pattern = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../fixtures/reports/[0-9]*/*.json"
+    );
+    let found: Vec<PathBuf> = glob::glob(pattern)
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert!(found.len() > 20, "{}", found.len());
+    found
+}
+
+fn store_of(folder: &Path, reports: &[(&Path, RunContext)]) -> Store {
+    let store = Store::open(folder).unwrap();
+    for (report, context) in reports {
+        let source = Source::path(report);
+        index_report(source, context, &ReadOptions::default(), &store).unwrap();
+    }
+    store
+}
+
+fn scenarios(store: &Store, options: &Options) -> Vec<Scenario> {
+    let summaries = store.summaries().unwrap();
+    analyse(store, summaries, options).unwrap().scenarios
+}
+
+fn nearly(one: f64, other: f64) -> bool {
+    (one - other).abs() <= 1e-9 * one.abs().max(1.0)
+}
+
+#[test]
+fn what_is_pooled_of_one_sample_is_what_its_report_says() {
+    let mut compared = 0;
+    for report in fixtures() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store_of(folder.path(), &[(&report, RunContext::default())]);
+        for scenario in scenarios(&store, &Options::default()) {
+            let [sample] = &*scenario.samples else {
+                panic!("{}: {} samples", report.display(), scenario.samples.len());
+            };
+            for metric in Metric::OF_REQUESTS {
+                for member in Member::ALL {
+                    let figure = Figure::Statistic(metric, member);
+                    let reported = figure.of(&sample.summary);
+                    let pooled = scenario.figures.get(&figure);
+                    assert_eq!(reported.is_some(), pooled.is_some(), "{figure}");
+                    let Some((reported, pooled)) = reported.zip(pooled) else {
+                        continue;
+                    };
+                    let exact = !matches!(member, Member::Mean | Member::Stddev);
+                    let same = pooled.value.to_bits() == reported.to_bits();
+                    assert!(
+                        same || !exact && nearly(pooled.value, reported),
+                        "{}: {}: {figure} is {} and not {reported}",
+                        report.display(),
+                        scenario.key,
+                        pooled.value
+                    );
+                    compared += usize::from(pooled.basis == Basis::PooledRequests);
+                }
+            }
+        }
+    }
+    assert!(compared > 500, "{compared}");
+}
