@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::bulk::Operation;
 use crate::output::Format;
+#[cfg(feature = "store")]
+use crate::scenarios::Limit;
 use crate::shard::Shard;
 #[cfg(feature = "sidecar")]
 use crate::sidecar::Contract;
@@ -64,6 +66,72 @@ Documents are those of one moment, whatever is indexed meanwhile. kube-burner's 
   guidellm-indexer summary benchmarks.json
   guidellm-indexer summary --store results --json")]
     Summary(SummaryArguments),
+    /// Print what the samples of each scenario say together
+    #[cfg(feature = "store")]
+    #[command(after_help = "Examples:
+  guidellm-indexer scenarios                                   all runs of the store ./results
+  guidellm-indexer scenarios 0b54c0de --limit ttft_ms=500      a run, by the beginning of its uuid
+  guidellm-indexer scenarios sample-*.json --trim-start 10
+  guidellm-indexer scenarios team=serving --es-server \"$ES_SERVER\" --es-index guidellm --json
+
+Percentiles are of all samples' requests together; where a report kept a part of its requests, they
+are the means of the samples' own. ± is the confidence interval of the samples' mean.")]
+    Scenarios(ScenariosArguments),
+}
+
+/// Where documents to ask about are.
+#[cfg(feature = "store")]
+#[derive(Debug, Clone, Args)]
+pub struct SourceArguments {
+    /// A store [default: results, without a server]
+    #[arg(long, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+    /// Only this scenario
+    #[arg(long, short)]
+    pub job_name: Option<String>,
+    /// The server that has them.
+    #[command(flatten)]
+    pub server: ServerArguments,
+}
+
+/// How samples are put together.
+#[cfg(feature = "store")]
+#[derive(Debug, Clone, Args)]
+pub struct PoolingArguments {
+    /// Leave out this much at the beginning of each measured window, beyond GuideLLM's own warm-up
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
+    pub trim_start: f64,
+    /// Leave out this much at the end
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
+    pub trim_end: f64,
+    /// A limit that good requests keep, for goodput: ttft_ms, itl_ms, tpot_ms,
+    /// request_latency_seconds; may be given several times
+    #[arg(long, value_name = "NAME=LIMIT")]
+    pub limit: Vec<Limit>,
+    /// Level of confidence intervals
+    #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
+    pub level: f64,
+}
+
+/// Arguments of `scenarios`.
+#[cfg(feature = "store")]
+#[derive(Debug, Args)]
+pub struct ScenariosArguments {
+    /// Runs (uuid, or its beginning), labels (NAME=VALUE,…), reports, or a store; by default all
+    #[arg(value_name = "WHAT")]
+    pub what: Vec<String>,
+    /// How samples are put together.
+    #[command(flatten)]
+    pub pooling: PoolingArguments,
+    /// Where documents are.
+    #[command(flatten)]
+    pub source: SourceArguments,
+    /// Take the samples of all runs together
+    #[arg(long)]
+    pub pool_runs: bool,
+    /// Print everything as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Which reports, and whose.

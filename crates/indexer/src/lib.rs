@@ -18,6 +18,10 @@ mod output;
 mod progress;
 mod reading;
 mod replay;
+#[cfg(feature = "store")]
+mod scenarios;
+#[cfg(feature = "store")]
+mod selection;
 mod server;
 mod shard;
 mod sidecar;
@@ -34,6 +38,8 @@ mod verification;
 
 pub use backoff::Backoff;
 pub use output::{Format, Output};
+#[cfg(feature = "store")]
+pub use scenarios::Limit;
 pub use shard::Shard;
 pub use sidecar::Contract;
 pub use sink::{IndexError, Sink, StagedReport, index_report};
@@ -63,6 +69,8 @@ pub fn run(cli: Cli) -> Exit {
         Command::Export(arguments) => export::run(&arguments, &unfinished),
         #[cfg(feature = "store")]
         Command::Summary(arguments) => summary::run(&arguments),
+        #[cfg(feature = "store")]
+        Command::Scenarios(arguments) => scenarios::run(&arguments, &unfinished),
     });
     ended.unwrap_or_else(|error| {
         tell(&format!("error: {error:#}"));
