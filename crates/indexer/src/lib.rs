@@ -7,6 +7,8 @@ mod backoff;
 pub mod bulk;
 pub mod cli;
 pub mod cluster;
+#[cfg(feature = "store")]
+mod compare;
 mod export;
 mod files;
 mod in_order;
@@ -37,6 +39,8 @@ mod unfinished;
 mod verification;
 
 pub use backoff::Backoff;
+#[cfg(feature = "store")]
+pub use compare::ComparisonFormat;
 pub use output::{Format, Output};
 #[cfg(feature = "store")]
 pub use scenarios::Limit;
@@ -69,6 +73,8 @@ pub fn run(cli: Cli) -> Exit {
         Command::Export(arguments) => export::run(&arguments, &unfinished),
         #[cfg(feature = "store")]
         Command::Summary(arguments) => summary::run(&arguments),
+        #[cfg(feature = "store")]
+        Command::Compare(arguments) => compare::run(&arguments, &unfinished),
         #[cfg(feature = "store")]
         Command::Scenarios(arguments) => scenarios::run(&arguments, &unfinished),
     });

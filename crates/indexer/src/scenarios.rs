@@ -86,6 +86,7 @@ impl PoolingArguments {
             trim_end_seconds: self.trim_end,
             limits,
             level: self.level,
+            standard_errors: false,
         })
     }
 }
@@ -211,7 +212,7 @@ mod tests {
         assert_eq!(sparkline(&[0.0, 3.5, 7.0]), "▁▅█");
         assert_eq!(sparkline(&[]), "");
         assert_eq!(sparkline(&[0.0]), "");
-        assert_eq!(sparkline(&[1.0; 3601]).chars().count(), 20);
+        assert_eq!(sparkline(&vec![1.0; 3601]).chars().count(), 20);
     }
 
     #[test]
