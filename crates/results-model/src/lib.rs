@@ -42,6 +42,7 @@
 
 #[cfg(feature = "frames")]
 pub mod analysis;
+pub mod benchmark_report;
 mod error;
 mod exit;
 pub mod figures;
