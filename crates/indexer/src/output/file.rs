@@ -23,7 +23,7 @@ use crate::sink::{SPILL_BYTES, SPILL_FAILURE, Sink, StagedReport};
 use crate::unfinished::{Registry, Unfinished};
 
 #[cfg(feature = "store")]
-use super::csv::Columns;
+use super::{csv, guidellm_csv};
 
 /// How documents are laid out in a file.
 pub(super) enum Layout {
@@ -31,11 +31,29 @@ pub(super) enum Layout {
     Ndjson,
     Bulk,
     #[cfg(feature = "store")]
-    Csv(Columns),
+    Csv(csv::Columns),
+    #[cfg(feature = "store")]
+    GuidellmCsv(guidellm_csv::Columns),
+}
+
+impl Layout {
+    /// Whether there is a place for requests.
+    fn has_requests(&self) -> bool {
+        match self {
+            Self::Json | Self::Ndjson | Self::Bulk => true,
+            #[cfg(feature = "store")]
+            Self::Csv(_) => true,
+            #[cfg(feature = "store")]
+            Self::GuidellmCsv(_) => false,
+        }
+    }
 }
 
 /// A file of documents that is being written. Without a single report there is none.
-pub(super) struct Documents(Mutex<Writer>);
+pub(super) struct Documents {
+    writer: Mutex<Writer>,
+    has_requests: bool,
+}
 
 struct Writer {
     to: To,
@@ -94,18 +112,21 @@ impl Documents {
                 .with_context(|| format!("{}: cannot create it", path.display()))?;
             To::file(file, path, unfinished)
         };
-        Ok(Self(Mutex::new(Writer {
-            to,
-            layout,
-            written: 0,
-            begun: false,
-        })))
+        Ok(Self {
+            has_requests: layout.has_requests(),
+            writer: Mutex::new(Writer {
+                to,
+                layout,
+                written: 0,
+                begun: false,
+            }),
+        })
     }
 
     pub(super) fn add(&self, id: Uuid, document: &impl Serialize) -> Result<()> {
-        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         #[cfg(feature = "store")]
-        if let Layout::Csv(_) = writer.layout {
+        if let Layout::Csv(_) | Layout::GuidellmCsv(_) = writer.layout {
             bail!("CSV has columns for GuideLLM's documents alone; write json, ndjson or bulk");
         }
         writer.begun = true;
@@ -123,6 +144,8 @@ impl Writer {
             Layout::Ndjson | Layout::Bulk => {}
             #[cfg(feature = "store")]
             Layout::Csv(columns) => columns.write_header(&mut self.to)?,
+            #[cfg(feature = "store")]
+            Layout::GuidellmCsv(columns) => columns.write_header(&mut self.to)?,
         }
         Ok(())
     }
@@ -175,6 +198,10 @@ impl Writer {
             }
             #[cfg(feature = "store")]
             Layout::Csv(columns) => columns.write(json, &mut self.to)?,
+            #[cfg(feature = "store")]
+            Layout::GuidellmCsv(columns) => {
+                columns.write(&serde_json::from_slice(json)?, &mut self.to)?;
+            }
         }
         Ok(())
     }
@@ -225,7 +252,7 @@ impl Sink for Documents {
     }
 
     fn finish(self: Box<Self>) -> Result<Option<Shipped>> {
-        let writer = self.0.into_inner();
+        let writer = self.writer.into_inner();
         let writer = writer.unwrap_or_else(PoisonError::into_inner);
         writer.finish().map(|()| None)
     }
@@ -264,6 +291,9 @@ impl Consumer for WaitingReport<'_> {
     type Error = anyhow::Error;
 
     fn requests(&mut self, requests: Vec<Request>) -> Result<()> {
+        if !self.output.has_requests {
+            return Ok(());
+        }
         self.documents.add(&requests)
     }
 
@@ -275,7 +305,11 @@ impl Consumer for WaitingReport<'_> {
 
 impl StagedReport for WaitingReport<'_> {
     fn commit(self: Box<Self>) -> Result<()> {
-        let mut writer = self.output.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self
+            .output
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         writer
             .write(self.documents)
             .context("cannot write the documents")

@@ -4,6 +4,8 @@ mod benchmark_report;
 #[cfg(feature = "store")]
 mod csv;
 mod file;
+#[cfg(feature = "store")]
+mod guidellm_csv;
 
 use std::path::Path;
 
@@ -30,6 +32,9 @@ pub enum Format {
     /// One header for both kinds of documents; nested members as JSON text
     #[cfg(feature = "store")]
     Csv,
+    /// Summaries in the columns of GuideLLM's own CSV, those that the documents can fill
+    #[cfg(feature = "store")]
+    GuidellmCsv,
     /// A folder with an llm-d benchmark report (0.2.1, YAML) for each benchmark
     BenchmarkReport,
 }
@@ -60,6 +65,8 @@ impl Output {
             Format::Bulk => Layout::Bulk,
             #[cfg(feature = "store")]
             Format::Csv => Layout::Csv(csv::Columns::new()?),
+            #[cfg(feature = "store")]
+            Format::GuidellmCsv => Layout::GuidellmCsv(guidellm_csv::Columns::new()),
             Format::BenchmarkReport => {
                 let reports = BenchmarkReports::create(path, unfinished)?;
                 return Ok(Self(Form::BenchmarkReports(reports)));
