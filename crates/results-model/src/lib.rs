@@ -42,7 +42,6 @@
 
 #[cfg(feature = "frames")]
 pub mod analysis;
-pub mod benchmark_report;
 mod error;
 mod exit;
 pub mod figures;
@@ -64,6 +63,7 @@ mod statistics;
 mod summarise;
 mod verify;
 
+pub mod benchmark_report;
 pub mod documents;
 
 pub use error::{Place, ReadError};
