@@ -66,6 +66,7 @@ mod summarise;
 mod verify;
 mod windows;
 
+pub mod benchmark_report;
 pub mod documents;
 
 pub use error::{Place, ReadError};
