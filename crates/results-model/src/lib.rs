@@ -50,6 +50,7 @@ pub mod frames;
 mod generation;
 mod generations;
 mod identity;
+pub mod inference;
 mod passes;
 mod pipeline;
 mod read;
