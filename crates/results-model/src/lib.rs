@@ -60,6 +60,7 @@ mod report;
 mod scan;
 #[cfg(feature = "schema")]
 pub mod schema;
+pub mod slo;
 mod source;
 mod statistics;
 mod summarise;
