@@ -5,6 +5,8 @@
 
 mod backoff;
 pub mod bulk;
+#[cfg(feature = "store")]
+mod check;
 pub mod cli;
 pub mod cluster;
 #[cfg(feature = "store")]
@@ -73,6 +75,8 @@ pub fn run(cli: Cli) -> Exit {
         Command::Export(arguments) => export::run(&arguments, &unfinished),
         #[cfg(feature = "store")]
         Command::Summary(arguments) => summary::run(&arguments),
+        #[cfg(feature = "store")]
+        Command::Check(arguments) => check::run(&arguments, &unfinished),
         #[cfg(feature = "store")]
         Command::Compare(arguments) => compare::run(&arguments, &unfinished),
         #[cfg(feature = "store")]

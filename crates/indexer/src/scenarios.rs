@@ -94,7 +94,12 @@ impl PoolingArguments {
 pub(crate) fn run(arguments: &ScenariosArguments, unfinished: &Registry) -> Result<Exit> {
     let options = arguments.pooling.options()?;
     let selected = Selected::open(&arguments.what, &arguments.source, unfinished)?;
-    let analyses = analyses(&selected, arguments.pool_runs, &options)?;
+    let fold = if arguments.pool_runs {
+        Fold::AllRuns
+    } else {
+        Fold::EachRun
+    };
+    let analyses = analyses(&selected, fold, &options)?;
     let text = if arguments.json {
         serde_json::to_string_pretty(&analyses)? + "\n"
     } else {
@@ -105,9 +110,22 @@ pub(crate) fn run(arguments: &ScenariosArguments, unfinished: &Registry) -> Resu
     Ok(Exit::Done)
 }
 
-/// One of each run, or one of all.
-fn analyses(selected: &Selected, together: bool, options: &Options) -> Result<Vec<Analysis>> {
-    if together {
+/// Which samples belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fold {
+    /// Those of one run.
+    EachRun,
+    /// All.
+    AllRuns,
+}
+
+/// An analysis of each run, by time, or one of all.
+pub(crate) fn analyses(
+    selected: &Selected,
+    fold: Fold,
+    options: &Options,
+) -> Result<Vec<Analysis>> {
+    if fold == Fold::AllRuns {
         return Ok(vec![selected.analyse(options)?]);
     }
     let mut summaries = selected.summaries()?;
