@@ -114,6 +114,36 @@ slo.yaml:
 An objective whose figure was not measured is not kept. Exit code 3: one of severity error or critical
 is not kept.")]
     Check(CheckArguments),
+    /// Show a figure over many runs, and where its level changed
+    #[cfg(feature = "store")]
+    #[command(after_help = "Examples:
+  guidellm-indexer history ttft_p95_ms                         all runs of the store ./results
+  guidellm-indexer history throughput_mean_rps team=serving -j steady-chat-10
+  guidellm-indexer history ttft_p95_ms --es-server \"$ES_SERVER\" --es-index guidellm --json
+
+A change is where the runs before and after differ most, if few other orders of the same values
+divide as well (energy distance, permutations). It takes about eight runs to tell a clear one.")]
+    History(HistoryArguments),
+}
+
+/// Arguments of `history`.
+#[cfg(feature = "store")]
+#[derive(Debug, Args)]
+pub struct HistoryArguments {
+    /// The figure, by its field in the summaries
+    pub figure: Figure,
+    /// Runs (uuid, or its beginning), labels (NAME=VALUE,…), reports, or a store; by default all
+    #[arg(value_name = "WHAT")]
+    pub what: Vec<String>,
+    /// How samples are put together.
+    #[command(flatten)]
+    pub pooling: PoolingArguments,
+    /// Where documents are.
+    #[command(flatten)]
+    pub source: SourceArguments,
+    /// Print everything as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `check`.

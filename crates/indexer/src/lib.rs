@@ -13,6 +13,8 @@ pub mod cluster;
 mod compare;
 mod export;
 mod files;
+#[cfg(feature = "store")]
+mod history;
 mod in_order;
 mod index;
 mod journal;
@@ -79,6 +81,8 @@ pub fn run(cli: Cli) -> Exit {
         Command::Check(arguments) => check::run(&arguments, &unfinished),
         #[cfg(feature = "store")]
         Command::Compare(arguments) => compare::run(&arguments, &unfinished),
+        #[cfg(feature = "store")]
+        Command::History(arguments) => history::run(&arguments, &unfinished),
         #[cfg(feature = "store")]
         Command::Scenarios(arguments) => scenarios::run(&arguments, &unfinished),
     });
