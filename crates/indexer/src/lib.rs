@@ -18,6 +18,8 @@ mod output;
 mod progress;
 mod reading;
 mod replay;
+#[cfg(feature = "report")]
+pub mod report;
 mod server;
 mod shard;
 mod sidecar;
