@@ -48,6 +48,7 @@ fn main() -> anyhow::Result<()> {
         title: title.to_owned(),
         generated: Timestamp::from_epoch_seconds(now.as_secs_f64()).context("no clock")?,
         sources: vec![store.clone()],
+        level: options.level,
     };
     let html = report::html(&analysis, baseline.as_ref(), &verdicts, &meta)?;
     std::fs::write(page, html).with_context(|| format!("{page}: cannot write it"))?;
@@ -58,10 +59,16 @@ fn add_metrics(analysis: &mut Analysis) {
     for run in &mut analysis.runs {
         let facts = [
             ("eppImage", "registry.example/epp:v0.4.0"),
-            ("gpuModel", "NVIDIA-L4 <script>document.title='broken'</script>"),
+            (
+                "gpuModel",
+                "NVIDIA-L4 <script>document.title='broken'</script>",
+            ),
             ("k8sVersion", "v1.33.1"),
         ];
-        run.facts = facts.map(|(name, it)| (name.into(), it.into())).into_iter().collect();
+        run.facts = facts
+            .map(|(name, it)| (name.into(), it.into()))
+            .into_iter()
+            .collect();
     }
     let uuid = analysis.runs.first().map(|run| run.uuid.clone());
     for scenario in &mut analysis.scenarios {
@@ -70,7 +77,10 @@ fn add_metrics(analysis: &mut Analysis) {
                 let share = 1.0 - f64::from(pod) / 5.0;
                 let at = |second: u16| {
                     let second = f64::from(second);
-                    (second, top * share * (1.0 - (second / 7.0 * TAU / 10.0).cos() / 4.0))
+                    (
+                        second,
+                        top * share * (1.0 - (second / 7.0 * TAU / 10.0).cos() / 4.0),
+                    )
                 };
                 scenario.resources.push(Resource {
                     metric_name: metric_name.to_owned(),

@@ -45,6 +45,14 @@ fn spread(label: &str, values: impl Iterator<Item = f64> + Clone) -> Axis {
     }
 }
 
+/// The same for values whose distance from nothing does not matter.
+fn fitted(label: &str, values: impl Iterator<Item = f64> + Clone) -> Axis {
+    Axis {
+        includes: None,
+        ..spread(label, values)
+    }
+}
+
 fn labelled(metric: Metric) -> String {
     format!("{} ({})", metric.label(), metric.unit())
 }
@@ -71,13 +79,14 @@ pub(super) fn distributions(scenarios: &[&Scenario]) -> Result<Vec<Drawing>> {
                 "Share of successful requests whose {} is at or below a value.",
                 metric.label()
             ),
-            x: spread(&labelled(metric), values),
+            x: fitted(&labelled(metric), values),
             y: Axis {
                 shares: true,
                 ..from_zero("Share of requests at or below")
             },
             series,
             rules: Vec::new(),
+            ordinal: true,
         }
     };
     drawn(Metric::OF_REQUESTS.map(of_metric))
@@ -130,6 +139,7 @@ pub(super) fn timeline(scenario: &Scenario) -> Result<Vec<Drawing>> {
         y,
         series,
         rules: rules.clone(),
+        ordinal: false,
     };
     let mut requests = vec![
         line("started", &|it| Some(it.started)),
@@ -192,7 +202,7 @@ pub(super) fn loads(scenarios: &[&Scenario]) -> Result<Vec<Drawing>> {
         (Metric::TimeToFirstToken, Member::P95),
         (Metric::RequestLatency, Member::P95),
         (Metric::InterTokenLatency, Member::P95),
-        (Metric::OutputTokensPerSecond, Member::Mean),
+        (Metric::TimePerOutputToken, Member::P95),
     ];
     let value = |scenario: &Scenario, metric, member| {
         let figure = Figure::Statistic(metric, member);
@@ -204,12 +214,7 @@ pub(super) fn loads(scenarios: &[&Scenario]) -> Result<Vec<Drawing>> {
             Some((load_name(scenario), (x, value(scenario, metric, member)?)))
         });
         let (labels, points): (Vec<String>, Vec<(f64, f64)>) = both.unzip();
-        let y = format!(
-            "{}, {} ({})",
-            metric.label(),
-            member.name(),
-            metric.unit()
-        );
+        let y = format!("{}, {} ({})", metric.label(), member.name(), metric.unit());
         let values = points.iter().map(|it| it.1);
         Chart {
             title: format!("{} {} by throughput", metric.label(), member.name()),
@@ -226,6 +231,7 @@ pub(super) fn loads(scenarios: &[&Scenario]) -> Result<Vec<Drawing>> {
                 labels,
             }],
             rules: Vec::new(),
+            ordinal: false,
         }
     }))
 }
@@ -253,6 +259,7 @@ pub(super) fn resource(name: &str, series: &[&Resource], names: &[String]) -> Re
         y: from_zero(name),
         series: series.collect(),
         rules: Vec::new(),
+        ordinal: false,
     }])
 }
 

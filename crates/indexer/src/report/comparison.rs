@@ -60,6 +60,25 @@ fn with_unit(figure: Figure, value: f64) -> String {
         .to_owned()
 }
 
+/// A figure's name for people.
+fn label(figure: Figure) -> String {
+    let name = match figure {
+        Figure::Statistic(metric, member) => {
+            return format!("{} {}", metric.label(), member.name());
+        }
+        Figure::RequestSuccessRate => "Success rate",
+        Figure::IncompleteRate => "Incomplete rate",
+        Figure::AchievedRate => "Requests started per second",
+        Figure::StartDelayMean => "Start delay mean",
+        Figure::SloAttainment => "SLO attainment",
+        Figure::TotalRequests => "Requests",
+        Figure::ErroredRequests => "Errored requests",
+        Figure::PromptTokensMean => "Prompt tokens mean",
+        Figure::OutputTokensMean => "Output tokens mean",
+    };
+    name.to_owned()
+}
+
 /// The comparison.
 #[derive(Debug, Serialize)]
 pub(super) struct Comparison {
@@ -81,6 +100,7 @@ struct Compared {
 #[derive(Debug, Serialize)]
 struct ChangeRow {
     figure: String,
+    label: String,
     base: String,
     candidate: String,
     unit: &'static str,
@@ -149,6 +169,7 @@ fn row(row: &BaselineRow) -> ChangeRow {
     });
     ChangeRow {
         figure: row.figure.to_string(),
+        label: label(row.figure),
         base: value(row.base),
         candidate: value(row.candidate),
         unit: row.figure.unit(),
@@ -200,7 +221,10 @@ mod tests {
     fn shares_differ_in_points() {
         let row = changed("request_success_rate", 1.0, 0.99, -0.01);
         assert_eq!((&*row.base, &*row.candidate), ("100 %", "99 %"));
-        assert_eq!((row.direction, &*row.change), (Direction::Worse, "−1.00 pp"));
+        assert_eq!(
+            (row.direction, &*row.change),
+            (Direction::Worse, "−1.00 pp")
+        );
     }
 
     #[test]

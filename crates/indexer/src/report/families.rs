@@ -103,7 +103,10 @@ fn heaviness(scenario: &Scenario) -> (u8, f64) {
         Load::Sweep(_) | Load::Unlimited => match (rate_asked(scenario), &*scenario.key.strategy) {
             (Some(rate), _) => (1, rate),
             (None, "synchronous") => (0, 0.0),
-            (None, _) => (2, scenario.figures.get(&throughput).map_or(0.0, |it| it.value)),
+            (None, _) => (
+                2,
+                scenario.figures.get(&throughput).map_or(0.0, |it| it.value),
+            ),
         },
     }
 }

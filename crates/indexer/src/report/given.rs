@@ -14,6 +14,8 @@ pub struct Meta {
     pub generated: Timestamp,
     /// Where the documents are from: a store, reports, an index.
     pub sources: Vec<String>,
+    /// Level of the analysis' confidence intervals, 0 to 1.
+    pub level: f64,
 }
 
 /// What was judged, and how it came out: an objective or an alert.

@@ -90,7 +90,7 @@ pub(super) fn count(count: u64) -> String {
 /// A share as a percentage. What is not quite all, or not quite nothing, is not written as if it were.
 pub(super) fn percent(share: f64) -> String {
     let percent = share * 100.0;
-    if percent >= 99.995 && percent < 100.0 {
+    if (99.995..100.0).contains(&percent) {
         return "> 99.99 %".to_owned();
     }
     if percent > 0.0 && percent < 0.005 {

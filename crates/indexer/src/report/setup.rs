@@ -160,7 +160,10 @@ mod tests {
     #[test]
     fn a_fact_that_differs_names_its_runs() {
         let runs = [
-            run("a", &json!({"eppImage": "epp:1", "gpuModel": "L4", "nodes": 2})),
+            run(
+                "a",
+                &json!({"eppImage": "epp:1", "gpuModel": "L4", "nodes": 2}),
+            ),
             run("b", &json!({"eppImage": "epp:2", "gpuModel": "L4"})),
         ];
         let facts = system(&runs);

@@ -8,15 +8,33 @@ use serde::Serialize;
 use super::families::scenario_name;
 use super::numbers;
 
-/// Columns of figures, with what stands above them.
-const GROUPS: [(&str, &str, &[(Figure, &str)]); 7] = [
-    ("TTFT", "ms", &TTFT),
-    ("ITL", "ms", &ITL),
-    ("TPOT", "ms", &TPOT),
-    ("Latency", "s", &LATENCY),
-    ("Throughput", "req/s", &THROUGHPUT),
-    ("Output", "tok/s", &OUTPUT),
-    ("Success", "", &SUCCESS),
+/// Figures of one metric beside one another: what stands above them, and what each is of it.
+struct Columns {
+    name: &'static str,
+    unit: &'static str,
+    members: &'static [(Figure, &'static str)],
+}
+
+const fn columns(
+    name: &'static str,
+    unit: &'static str,
+    members: &'static [(Figure, &'static str)],
+) -> Columns {
+    Columns {
+        name,
+        unit,
+        members,
+    }
+}
+
+const GROUPS: [Columns; 7] = [
+    columns("TTFT", "ms", &TTFT),
+    columns("ITL", "ms", &ITL),
+    columns("TPOT", "ms", &TPOT),
+    columns("Latency", "s", &LATENCY),
+    columns("Throughput", "req/s", &THROUGHPUT),
+    columns("Output", "tok/s", &OUTPUT),
+    columns("Success", "", &SUCCESS),
 ];
 
 const fn of(metric: Metric, member: Member) -> Figure {
@@ -49,6 +67,8 @@ const SUCCESS: [(Figure, &str); 1] = [(Figure::RequestSuccessRate, "rate")];
 pub(super) struct Table {
     groups: Vec<Group>,
     rows: Vec<Row>,
+    /// Whether any figure has one.
+    intervals: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -58,7 +78,7 @@ struct Group {
     members: Vec<&'static str>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Row {
     /// Which of the data's scenarios, and which sample of it.
     scenario: usize,
@@ -86,53 +106,67 @@ struct Cell {
 
 /// What a row is made of.
 struct Source<'a> {
-    scenario: usize,
-    sample: Option<usize>,
-    name: String,
-    counts: Vec<&'a RequestCounts>,
-    figure: Box<dyn Fn(Figure) -> Option<(f64, Option<Interval>)> + 'a>,
-    notes: Vec<String>,
+    row: Row,
+    figures: Box<dyn Fn(Figure) -> Option<Shown> + 'a>,
+}
+
+#[derive(Clone, Copy)]
+struct Shown {
+    value: f64,
+    interval: Option<Interval>,
 }
 
 /// A row for each scenario.
 pub(super) fn of_scenarios(scenarios: &[Scenario]) -> Table {
-    let row = |(place, it): (usize, _)| (of_scenario(place, it), Some(it.samples.len()));
-    table(scenarios.iter().enumerate().map(row).collect())
+    let sources = scenarios.iter().enumerate();
+    let sources = sources.map(|(place, it)| of_scenario(place, it));
+    table(sources.collect())
 }
 
 fn of_scenario(place: usize, scenario: &Scenario) -> Source<'_> {
+    let counts = scenario.samples.iter().map(|it| &it.summary.counts);
     let doubts = scenario.doubts.iter().cloned();
-    Source {
+    let row = Row {
         scenario: place,
-        sample: None,
         name: scenario_name(scenario),
-        counts: scenario.samples.iter().map(|it| &it.summary.counts).collect(),
-        figure: Box::new(|figure| scenario.figures.get(&figure).map(shown)),
+        samples: Some(scenario.samples.len()),
         notes: doubts.chain(not_measured(scenario)).collect(),
+        ..Row::counting(&counts.collect::<Vec<_>>())
+    };
+    let shown = |it: &PooledFigure| Shown {
+        value: it.value,
+        interval: it.interval,
+    };
+    Source {
+        row,
+        figures: Box::new(move |figure| scenario.figures.get(&figure).map(shown)),
     }
 }
 
 /// A row for each sample of a scenario.
 pub(super) fn of_samples(place: usize, scenario: &Scenario) -> Table {
-    let row = |(sample, it)| (of_sample(place, sample, it), None);
-    table(scenario.samples.iter().enumerate().map(row).collect())
+    let sources = scenario.samples.iter().enumerate();
+    let sources = sources.map(|(sample, it)| of_sample(place, sample, it));
+    table(sources.collect())
 }
 
 fn of_sample(scenario: usize, place: usize, sample: &Sample) -> Source<'_> {
     let summary = &sample.summary;
     let started = numbers::instant(summary.timestamp);
-    Source {
+    let row = Row {
         scenario,
         sample: Some(place),
         name: format!("sample {}, {started}", summary.origin.sample),
-        counts: vec![&summary.counts],
-        figure: Box::new(|figure| Some((*sample.figures.get(&figure)?, None))),
-        notes: Vec::new(),
+        ..Row::counting(&[&summary.counts])
+    };
+    let shown = |value: &f64| Shown {
+        value: *value,
+        interval: None,
+    };
+    Source {
+        row,
+        figures: Box::new(move |figure| sample.figures.get(&figure).map(shown)),
     }
-}
-
-fn shown(figure: &PooledFigure) -> (f64, Option<Interval>) {
-    (figure.value, figure.interval)
 }
 
 /// Why figures are missing, where it is known.
@@ -150,73 +184,67 @@ pub(super) fn not_measured(scenario: &Scenario) -> Option<String> {
         .then(|| "not streamed: there is no TTFT and no ITL".to_owned())
 }
 
-fn table(sources: Vec<(Source<'_>, Option<usize>)>) -> Table {
-    let columns = GROUPS.iter().flat_map(|(name, unit, members)| {
-        let column = move |(place, (figure, member)): (usize, &(Figure, &str))| {
-            let label = if members.len() == 1 {
-                format!("{name} {unit}")
-            } else {
-                format!("{name} {member} {unit}")
-            };
-            (*figure, label.trim().to_owned(), place == 0)
-        };
-        members.iter().enumerate().map(column)
-    });
-    let mut rows: Vec<Row> = sources.iter().map(row).collect();
-    for (figure, label, first) in columns {
-        let values = sources.iter().map(|(source, _)| (source.figure)(figure));
-        let values: Vec<_> = values.collect();
-        let places = numbers::places(values.iter().flatten().map(|it| it.0));
-        let write = |value: f64| {
-            if figure.is_share() {
-                numbers::percent(value)
-            } else {
-                numbers::fixed(value, places)
-            }
-        };
-        for (row, value) in rows.iter_mut().zip(values) {
-            let text = value.map(|it| write(it.0));
-            let interval = value.and_then(|it| it.1);
-            row.figures.push(Cell {
-                figure: figure.to_string(),
-                label: label.clone(),
-                text: text.unwrap_or_else(|| numbers::NOT_MEASURED.to_owned()),
-                interval: interval.map(|it| numbers::span(&write(it.low), &write(it.high))),
-                first,
-            });
+fn table(mut sources: Vec<Source<'_>>) -> Table {
+    for group in &GROUPS {
+        for (place, (figure, member)) in group.members.iter().enumerate() {
+            let member = if group.members.len() > 1 { member } else { "" };
+            let label = [group.name, member, group.unit].join(" ");
+            column(&mut sources, *figure, label.trim(), place == 0);
         }
     }
-    let group = |(name, unit, members): &(&'static str, &'static str, &[(Figure, &'static str)])| {
-        Group {
-            name,
-            unit,
-            members: members.iter().map(|it| it.1).collect(),
-        }
+    let rows: Vec<Row> = sources.into_iter().map(|it| it.row).collect();
+    let mut cells = rows.iter().flat_map(|it| &it.figures);
+    let group = |group: &Columns| Group {
+        name: group.name,
+        unit: group.unit,
+        members: group.members.iter().map(|it| it.1).collect(),
     };
     Table {
+        intervals: cells.any(|it| it.interval.is_some()),
         groups: GROUPS.iter().map(group).collect(),
         rows,
     }
 }
 
-fn row((source, samples): &(Source<'_>, Option<usize>)) -> Row {
-    let sum = |of: fn(&RequestCounts) -> Option<u64>| {
-        let known: Vec<u64> = source.counts.iter().filter_map(|it| of(it)).collect();
-        if known.is_empty() {
-            numbers::NOT_MEASURED.to_owned()
+/// Adds a figure to all rows.
+fn column(sources: &mut [Source<'_>], figure: Figure, label: &str, first: bool) {
+    let shown: Vec<Option<Shown>> = sources.iter().map(|it| (it.figures)(figure)).collect();
+    let places = numbers::places(shown.iter().flatten().map(|it| it.value));
+    let write = |value: f64| {
+        if figure.is_share() {
+            numbers::percent(value)
         } else {
-            numbers::count(known.iter().sum())
+            numbers::fixed(value, places)
         }
     };
-    Row {
-        scenario: source.scenario,
-        sample: source.sample,
-        name: source.name.clone(),
-        samples: *samples,
-        successful: sum(|it| it.successful_requests),
-        errored: sum(|it| it.errored_requests),
-        incomplete: sum(|it| it.incomplete_requests),
-        figures: Vec::new(),
-        notes: source.notes.clone(),
+    for (source, shown) in sources.iter_mut().zip(shown) {
+        let interval = shown.and_then(|it| it.interval);
+        source.row.figures.push(Cell {
+            figure: figure.to_string(),
+            label: label.to_owned(),
+            text: shown.map_or_else(|| numbers::NOT_MEASURED.to_owned(), |it| write(it.value)),
+            interval: interval.map(|it| numbers::span(&write(it.low), &write(it.high))),
+            first,
+        });
+    }
+}
+
+impl Row {
+    /// One that has nothing but how many requests ended how.
+    fn counting(counts: &[&RequestCounts]) -> Self {
+        let sum = |of: fn(&RequestCounts) -> Option<u64>| {
+            let known: Vec<u64> = counts.iter().filter_map(|it| of(it)).collect();
+            if known.is_empty() {
+                numbers::NOT_MEASURED.to_owned()
+            } else {
+                numbers::count(known.iter().sum())
+            }
+        };
+        Self {
+            successful: sum(|it| it.successful_requests),
+            errored: sum(|it| it.errored_requests),
+            incomplete: sum(|it| it.incomplete_requests),
+            ..Self::default()
+        }
     }
 }

@@ -6,8 +6,8 @@ mod ticks;
 use anyhow::{Result, anyhow};
 use minijinja::Value;
 use plotters::prelude::{
-    ChartBuilder, Circle, IntoDrawingArea, IntoFont, LineSeries, PathElement, RGBColor, SVGBackend,
-    Text, TextStyle,
+    ChartBuilder, Circle, EmptyElement, IntoDrawingArea, IntoFont, LineSeries, PathElement,
+    RGBColor, SVGBackend, Text,
 };
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, TRANSPARENT};
@@ -29,7 +29,8 @@ const TEXT: RGBColor = RGBColor(0, 0, 1);
 const GRID: RGBColor = RGBColor(0, 0, 2);
 const AXIS: RGBColor = RGBColor(0, 0, 3);
 const RULE: RGBColor = RGBColor(0, 0, 4);
-const FIRST_SERIES: u8 = 0x10;
+const FIRST_SERIES: usize = 0x10;
+const FIRST_STEP: usize = 0x20;
 
 /// How values are laid out along an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +93,8 @@ pub(super) struct Chart {
     pub(super) series: Vec<Series>,
     /// Where the x axis is divided.
     pub(super) rules: Vec<f64>,
+    /// Whether the series are steps of something, and not different things.
+    pub(super) ordinal: bool,
 }
 
 /// A chart as the page's template has it.
@@ -103,8 +106,14 @@ pub(super) struct Drawing {
     height: u32,
     /// What is in the `<svg>` element.
     body: Value,
-    /// Names of the series, unless there is one only.
-    legend: Vec<String>,
+    /// The series, unless there is one only.
+    legend: Vec<Entry>,
+}
+
+#[derive(Debug, Serialize)]
+struct Entry {
+    name: String,
+    color: String,
 }
 
 impl Chart {
@@ -129,26 +138,45 @@ impl Chart {
             .replace(" font-family=\"sans-serif\"", "")
             .replace(" \"/>\n", "\"/>\n")
             .replace("</svg>", "");
+        let colors = self.colors();
+        let entries = self
+            .series
+            .into_iter()
+            .zip(colors)
+            .map(|(series, color)| Entry {
+                name: series.name,
+                color: format!("#{:02X}{:02X}{:02X}", color.0, color.1, color.2),
+            });
+        let legend: Vec<Entry> = entries.collect();
         Ok(Drawing {
             title: self.title,
             description: self.description,
             width: WIDTH * SCALE,
             height: HEIGHT * SCALE,
             body: Value::from_safe_string(body),
-            legend: match self.series.len() {
-                1 => Vec::new(),
-                _ => self.series.into_iter().map(|it| it.name).collect(),
-            },
+            legend: if legend.len() > 1 { legend } else { Vec::new() },
         })
     }
 
     /// The points of a series that can be drawn, in one piece or several.
     fn drawn<'a>(&self, series: &'a Series) -> Vec<&'a [(f64, f64)]> {
         let (x, y) = (self.x.scale, self.y.scale);
-        let pieces = series.points.split(|point| {
-            !x.place(point.0).is_finite() || !y.place(point.1).is_finite()
-        });
+        let pieces = series
+            .points
+            .split(|point| !x.place(point.0).is_finite() || !y.place(point.1).is_finite());
         pieces.filter(|piece| !piece.is_empty()).collect()
+    }
+
+    /// The series' colours. Steps are apart as far as possible, whatever their number.
+    fn colors(&self) -> Vec<RGBColor> {
+        let count = self.series.len().min(SERIES);
+        let places = (0..count).map(|place| match count {
+            2.. if self.ordinal => FIRST_STEP + place * (SERIES - 1) / (count - 1),
+            _ => FIRST_SERIES + place,
+        });
+        // They are all below 0x30.
+        let bytes = places.map(|place| u8::try_from(place).unwrap_or(u8::MAX));
+        bytes.map(|byte| RGBColor(0, 0, byte)).collect()
     }
 
     /// From where to where an axis goes.
@@ -179,7 +207,7 @@ impl Chart {
             .margin_right(20 * SCALE)
             .margin_bottom(4 * SCALE)
             .margin_left(4 * SCALE)
-            .x_label_area_size(46 * SCALE)
+            .x_label_area_size(42 * SCALE)
             .y_label_area_size(52 * SCALE)
             .build_cartesian_2d(x.clone(), y.clone())?;
         let (x_marks, y_marks) = (marks(&self.x, &x), marks(&self.y, &y));
@@ -205,8 +233,7 @@ impl Chart {
             let ends = [(*rule, y.low), (*rule, y.high)];
             chart.draw_series([PathElement::new(ends, RULE.stroke_width(SCALE))])?;
         }
-        for (series, color) in self.series.iter().zip(FIRST_SERIES..).take(SERIES) {
-            let color = RGBColor(0, 0, color);
+        for (series, color) in self.series.iter().zip(self.colors()) {
             let pieces = self.drawn(series);
             for piece in &pieces {
                 let line = color.stroke_width(2 * SCALE);
@@ -223,10 +250,19 @@ impl Chart {
             let dots = dots.map(|it| Circle::new(*it, 4 * SCALE, color.filled()));
             chart.draw_series(dots)?;
             for (label, at) in readable(series, &x, &y) {
-                let room = x.part(at.0) < 0.7;
-                let side = if room { HPos::Left } else { HPos::Right };
-                let style: TextStyle<'_> = text.clone().pos(Pos::new(side, VPos::Bottom));
-                chart.draw_series([Text::new(format!(" {label} "), at, style)])?;
+                // Above to the left, where a rising line is not, unless there is no room.
+                let (side, across) = match x.part(at.0) {
+                    0.35.. => (HPos::Right, -6),
+                    _ => (HPos::Left, 8),
+                };
+                let (edge, down) = match (side, y.part(at.1)) {
+                    (HPos::Left, 0.2..) => (VPos::Top, 6),
+                    _ => (VPos::Bottom, -8),
+                };
+                let style = text.clone().pos(Pos::new(side, edge));
+                let scale = i32::try_from(SCALE)?;
+                let label = Text::new(label.to_owned(), (across * scale, down * scale), style);
+                chart.draw_series([EmptyElement::at(at) + label])?;
             }
         }
         area.present()?;
@@ -240,9 +276,8 @@ fn readable<'a>(series: &'a Series, x: &Extent, y: &Extent) -> Vec<(&'a str, (f6
     let mut labels = Vec::new();
     for (label, point) in series.labels.iter().zip(&series.points) {
         let spot = (x.part(point.0), y.part(point.1));
-        let crowded = |other: &(f64, f64)| {
-            (other.0 - spot.0).abs() < 0.2 && (other.1 - spot.1).abs() < 0.09
-        };
+        let crowded =
+            |other: &(f64, f64)| (other.0 - spot.0).abs() < 0.2 && (other.1 - spot.1).abs() < 0.09;
         if spot.0.is_finite() && spot.1.is_finite() && !taken.iter().any(crowded) {
             taken.push(spot);
             labels.push((label.as_str(), *point));
