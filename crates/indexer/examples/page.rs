@@ -13,10 +13,11 @@ use guidellm_indexer::report::{
     self, Baseline, BaselineRow, BaselineScenario, Meta, Outcome, VerdictRow,
 };
 use guidellm_results_model::analysis::{
-    Analysis, Documents, Interval, Limits, Options, Resource, Scenario, analyse,
+    Analysis, Documents, Limits, Options, Resource, Scenario, analyse,
 };
 use guidellm_results_model::documents::Timestamp;
 use guidellm_results_model::figures::Figure;
+use guidellm_results_model::inference::Interval;
 
 fn main() -> anyhow::Result<()> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -4,9 +4,17 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+#[cfg(feature = "store")]
+use guidellm_results_model::analysis::compare::Threshold;
+#[cfg(feature = "store")]
+use guidellm_results_model::figures::Figure;
 
 use crate::bulk::Operation;
+#[cfg(feature = "store")]
+use crate::compare::ComparisonFormat;
 use crate::output::Format;
+#[cfg(feature = "store")]
+use crate::scenarios::Limit;
 use crate::shard::Shard;
 #[cfg(feature = "sidecar")]
 use crate::sidecar::Contract;
@@ -64,6 +72,120 @@ Documents are those of one moment, whatever is indexed meanwhile. kube-burner's 
   guidellm-indexer summary benchmarks.json
   guidellm-indexer summary --store results --json")]
     Summary(SummaryArguments),
+    /// Print what the samples of each scenario say together
+    #[cfg(feature = "store")]
+    #[command(after_help = "Examples:
+  guidellm-indexer scenarios                                   all runs of the store ./results
+  guidellm-indexer scenarios 0b54c0de --limit ttft_ms=500      a run, by the beginning of its uuid
+  guidellm-indexer scenarios sample-*.json --trim-start 10
+  guidellm-indexer scenarios team=serving --es-server \"$ES_SERVER\" --es-index guidellm --json
+
+Percentiles are of all samples' requests together; where a report kept a part of its requests, they
+are the means of the samples' own. ± is the confidence interval of the samples' mean.")]
+    Scenarios(ScenariosArguments),
+    /// Compare a candidate with a base, scenario by scenario
+    #[cfg(feature = "store")]
+    #[command(after_help = "Examples:
+  guidellm-indexer compare base.json candidate.json
+  guidellm-indexer compare 0b54c0de 7a11f00d --fail-on 'ttft_p95_ms>+5%' --require-significant
+  guidellm-indexer compare eppImage=epp:1.0 eppImage=epp:1.1 --format markdown -o comment.md
+  guidellm-indexer compare base-results/ results/ --fail-on 'request_success_rate<-0.01' --format junit
+
+A side is a run (its uuid or the beginning of it), labels (NAME=VALUE,…), a report or a folder of
+reports, or a store. --fail-on judges the figures as they are; with --require-significant they also
+have to differ significantly. What measures something else (another model, other tokens, TPOT across
+0.3 and 0.4) is not compared. Exit code 3: a threshold is crossed; 1: one could not be judged.")]
+    Compare(CompareArguments),
+}
+
+/// Arguments of `compare`.
+#[cfg(feature = "store")]
+#[derive(Debug, Args)]
+pub struct CompareArguments {
+    /// What to compare with
+    pub base: String,
+    /// What to compare
+    pub candidate: String,
+    /// A change that is a regression: `ttft_p95_ms>+5%`, `request_success_rate<-0.01`; may be
+    /// given several times
+    #[arg(long, value_name = "CHANGE")]
+    pub fail_on: Vec<Threshold>,
+    /// A regression has to be significant
+    #[arg(long)]
+    pub require_significant: bool,
+    /// Compare also what measures something else
+    #[arg(long)]
+    pub force: bool,
+    /// A figure to show, instead of the usual ones; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub figure: Vec<Figure>,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ComparisonFormat,
+    /// Write it to a file
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// How samples are put together.
+    #[command(flatten)]
+    pub pooling: PoolingArguments,
+    /// Where documents are.
+    #[command(flatten)]
+    pub source: SourceArguments,
+}
+
+/// Where documents to ask about are.
+#[cfg(feature = "store")]
+#[derive(Debug, Clone, Args)]
+pub struct SourceArguments {
+    /// A store [default: results, without a server]
+    #[arg(long, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+    /// Only this scenario
+    #[arg(long, short)]
+    pub job_name: Option<String>,
+    /// The server that has them.
+    #[command(flatten)]
+    pub server: ServerArguments,
+}
+
+/// How samples are put together.
+#[cfg(feature = "store")]
+#[derive(Debug, Clone, Args)]
+pub struct PoolingArguments {
+    /// Leave out this much at the beginning of each measured window, beyond GuideLLM's own warm-up
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
+    pub trim_start: f64,
+    /// Leave out this much at the end
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
+    pub trim_end: f64,
+    /// A limit that good requests keep, for goodput: `ttft_ms`, `itl_ms`, `tpot_ms`,
+    /// `request_latency_seconds`; may be given several times
+    #[arg(long, value_name = "NAME=LIMIT")]
+    pub limit: Vec<Limit>,
+    /// Level of confidence intervals
+    #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
+    pub level: f64,
+}
+
+/// Arguments of `scenarios`.
+#[cfg(feature = "store")]
+#[derive(Debug, Args)]
+pub struct ScenariosArguments {
+    /// Runs (uuid, or its beginning), labels (NAME=VALUE,…), reports, or a store; by default all
+    #[arg(value_name = "WHAT")]
+    pub what: Vec<String>,
+    /// How samples are put together.
+    #[command(flatten)]
+    pub pooling: PoolingArguments,
+    /// Where documents are.
+    #[command(flatten)]
+    pub source: SourceArguments,
+    /// Take the samples of all runs together
+    #[arg(long)]
+    pub pool_runs: bool,
+    /// Print everything as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Which reports, and whose.

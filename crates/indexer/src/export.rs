@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &ExportArguments, unfinished: &Registry) -> Result<
     let Some(connection) = server.connection()? else {
         bail!("export needs --es-server URL (or ES_SERVER)");
     };
-    let indices = indices(arguments)?;
+    let indices = server.indices()?;
     arguments.targets.check()?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let reached = server.wait(&Stop::default(), || {
@@ -78,16 +78,6 @@ fn failed(error: &anyhow::Error) -> Exit {
     }
 }
 
-fn indices(arguments: &ExportArguments) -> Result<Vec<&str>> {
-    let server = &arguments.server;
-    let Some(index) = server.es_index.as_deref().filter(|index| !index.is_empty()) else {
-        bail!("--es-server needs --es-index NAME (or ES_INDEX)");
-    };
-    let mut indices = vec![index];
-    indices.extend(server.es_requests_index.as_deref());
-    Ok(indices)
-}
-
 fn export(
     arguments: &ExportArguments,
     runtime: &Runtime,
@@ -127,7 +117,11 @@ async fn export_from(
 }
 
 /// Brings one benchmark back whole; returns how many requests it has.
-async fn export_benchmark(search: &mut Search<'_>, summary: Summary, sinks: &Sinks) -> Result<u64> {
+pub(crate) async fn export_benchmark(
+    search: &mut Search<'_>,
+    summary: Summary,
+    sinks: &Sinks,
+) -> Result<u64> {
     let mut staged = sinks.stage()?;
     let requests = search
         .for_each(&requests_of(&summary), |page| {
@@ -140,7 +134,7 @@ async fn export_benchmark(search: &mut Search<'_>, summary: Summary, sinks: &Sin
     Ok(requests)
 }
 
-fn parsed<T: DeserializeOwned>(page: &[&RawValue]) -> Result<Vec<T>> {
+pub(crate) fn parsed<T: DeserializeOwned>(page: &[&RawValue]) -> Result<Vec<T>> {
     let parsed = page.iter().map(|document| {
         let parsed = serde_json::from_str(document.get());
         parsed.with_context(|| {
@@ -154,7 +148,7 @@ fn parsed<T: DeserializeOwned>(page: &[&RawValue]) -> Result<Vec<T>> {
     parsed.collect()
 }
 
-fn term(field: &str, value: impl Into<Value>) -> Value {
+pub(crate) fn term(field: &str, value: impl Into<Value>) -> Value {
     json!({ "term": { (field): value.into() } })
 }
 

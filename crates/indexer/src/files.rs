@@ -63,14 +63,21 @@ impl ReportArguments {
 
     /// The reports, and what was in the way of finding some.
     pub(crate) fn find(&self) -> (Vec<Named>, Vec<anyhow::Error>) {
-        let (mut found, mut failures) = (Vec::new(), Vec::new());
-        for path in self.paths.iter().chain(&self.results) {
-            if let Err(error) = find(path, &mut found, &mut failures) {
-                failures.push(error);
-            }
-        }
-        (found, failures)
+        find_all(self.paths.iter().chain(&self.results))
     }
+}
+
+/// The reports that paths name, and what was in the way of finding some.
+pub(crate) fn find_all<'a>(
+    paths: impl IntoIterator<Item = &'a PathBuf>,
+) -> (Vec<Named>, Vec<anyhow::Error>) {
+    let (mut found, mut failures) = (Vec::new(), Vec::new());
+    for path in paths {
+        if let Err(error) = find(path, &mut found, &mut failures) {
+            failures.push(error);
+        }
+    }
+    (found, failures)
 }
 
 fn find(path: &Path, found: &mut Vec<Named>, failures: &mut Vec<anyhow::Error>) -> Result<()> {

@@ -7,6 +7,8 @@ mod backoff;
 pub mod bulk;
 pub mod cli;
 pub mod cluster;
+#[cfg(feature = "store")]
+mod compare;
 mod export;
 mod files;
 mod in_order;
@@ -20,6 +22,10 @@ mod reading;
 mod replay;
 #[cfg(feature = "report")]
 pub mod report;
+#[cfg(feature = "store")]
+mod scenarios;
+#[cfg(feature = "store")]
+mod selection;
 mod server;
 mod shard;
 mod sidecar;
@@ -35,7 +41,11 @@ mod unfinished;
 mod verification;
 
 pub use backoff::Backoff;
+#[cfg(feature = "store")]
+pub use compare::ComparisonFormat;
 pub use output::{Format, Output};
+#[cfg(feature = "store")]
+pub use scenarios::Limit;
 pub use shard::Shard;
 pub use sidecar::Contract;
 pub use sink::{IndexError, Sink, StagedReport, index_report};
@@ -65,6 +75,10 @@ pub fn run(cli: Cli) -> Exit {
         Command::Export(arguments) => export::run(&arguments, &unfinished),
         #[cfg(feature = "store")]
         Command::Summary(arguments) => summary::run(&arguments),
+        #[cfg(feature = "store")]
+        Command::Compare(arguments) => compare::run(&arguments, &unfinished),
+        #[cfg(feature = "store")]
+        Command::Scenarios(arguments) => scenarios::run(&arguments, &unfinished),
     });
     ended.unwrap_or_else(|error| {
         tell(&format!("error: {error:#}"));

@@ -33,6 +33,17 @@ impl ServerArguments {
         Ok(Some(connection))
     }
 
+    /// The indices that documents are read from.
+    pub(crate) fn indices(&self) -> Result<Vec<&str>> {
+        let index = self.es_index.as_deref().filter(|index| !index.is_empty());
+        let Some(index) = index else {
+            bail!("--es-server needs --es-index NAME (or ES_INDEX)");
+        };
+        let mut indices = vec![index];
+        indices.extend(self.es_requests_index.as_deref());
+        Ok(indices)
+    }
+
     /// From flags and the environment. Secrets come from the environment alone: a process's
     /// arguments can be read by everybody.
     fn credentials(&self) -> Result<Option<Credentials>, ClusterError> {

@@ -60,7 +60,8 @@ fn plain(value: &AnyValue<'_>) -> String {
         .map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn aligned(rows: &[Vec<String>]) -> String {
+/// Rows of cells, in columns.
+pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| {
         rows.iter()

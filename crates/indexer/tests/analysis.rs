@@ -1,5 +1,7 @@
 //! Scenarios out of a store, against the reports' own figures.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
 use std::path::{Path, PathBuf};
 
 use guidellm_indexer::{Store, index_report};

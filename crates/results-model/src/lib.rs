@@ -50,6 +50,8 @@ pub mod frames;
 mod generation;
 mod generations;
 mod identity;
+#[cfg(feature = "frames")]
+pub mod inference;
 mod passes;
 mod pipeline;
 mod read;

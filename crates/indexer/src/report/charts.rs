@@ -5,7 +5,7 @@ use guidellm_results_model::analysis::{Resource, Scenario, Second};
 use guidellm_results_model::figures::{Figure, Member, Metric};
 
 use super::chart::{Axis, Chart, Drawing, SERIES, Scale, Series};
-use super::families::load_name;
+use super::families::{load_name, short_name};
 
 /// Points that a line is drawn with, at most.
 const POINTS: usize = 240;
@@ -149,7 +149,10 @@ pub(super) fn timeline(scenario: &Scenario) -> Result<Vec<Drawing>> {
         requests.push(line("errored", &|it| Some(it.errored)));
     }
     let ttft = line("TTFT", &|it| it.ttft_mean_ms);
-    let tokens = line("output tokens", &|it| Some(it.output_tokens));
+    let mut tokens = line("output tokens", &|it| Some(it.output_tokens));
+    if tokens.points.iter().all(|it| it.1 == 0.0) {
+        tokens.points.clear();
+    }
     let told = ttft.points.iter().map(|it| it.1);
     let ttft_axis = spread("TTFT, mean (ms)", told.filter(|it| it.is_finite()));
     drawn([
@@ -211,7 +214,7 @@ pub(super) fn loads(scenarios: &[&Scenario]) -> Result<Vec<Drawing>> {
     drawn(figures.map(|(metric, member)| {
         let both = scenarios.iter().filter_map(|scenario| {
             let x = value(scenario, Metric::Throughput, Member::Mean)?;
-            Some((load_name(scenario), (x, value(scenario, metric, member)?)))
+            Some((short_name(scenario), (x, value(scenario, metric, member)?)))
         });
         let (labels, points): (Vec<String>, Vec<(f64, f64)>) = both.unzip();
         let y = format!("{}, {} ({})", metric.label(), member.name(), metric.unit());

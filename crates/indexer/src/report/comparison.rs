@@ -126,7 +126,12 @@ pub(super) fn comparison(baseline: &Baseline) -> Comparison {
         .iter()
         .map(|scenario| Compared {
             name: scenario.key.to_string(),
-            rows: scenario.rows.iter().map(row).collect(),
+            rows: scenario
+                .rows
+                .iter()
+                .filter(|it| tells(it))
+                .map(row)
+                .collect(),
         })
         .collect();
     let count = |direction| {
@@ -142,6 +147,11 @@ pub(super) fn comparison(baseline: &Baseline) -> Comparison {
         better: count(Direction::Better),
         scenarios,
     }
+}
+
+/// Whether a row tells anything.
+fn tells(row: &BaselineRow) -> bool {
+    row.base.is_some() || row.candidate.is_some() || row.note.is_some()
 }
 
 fn row(row: &BaselineRow) -> ChangeRow {
@@ -187,7 +197,7 @@ fn row(row: &BaselineRow) -> ChangeRow {
 
 #[cfg(test)]
 mod tests {
-    use guidellm_results_model::analysis::Interval;
+    use guidellm_results_model::inference::Interval;
 
     use super::*;
 
@@ -210,7 +220,7 @@ mod tests {
     fn more_latency_is_worse_and_more_throughput_better() {
         let row = changed("ttft_p95_ms", 100.0, 110.0, 0.1);
         assert_eq!((row.direction, &*row.change), (Direction::Worse, "+10.0 %"));
-        assert_eq!(row.interval.unwrap(), "+8.0 % to +12.0 %");
+        assert_eq!(row.interval.unwrap(), "+8.0 to +12.0 %");
         let row = changed("throughput_mean_rps", 100.0, 110.0, 0.1);
         assert_eq!(row.direction, Direction::Better);
         let row = changed("concurrency_mean", 100.0, 110.0, 0.1);

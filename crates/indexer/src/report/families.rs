@@ -37,6 +37,14 @@ pub(super) fn load_name(scenario: &Scenario) -> String {
     }
 }
 
+/// The shortest name that tells it from the others of its family.
+pub(super) fn short_name(scenario: &Scenario) -> String {
+    match (scenario.key.load, rate_asked(scenario)) {
+        (Load::Sweep(_), Some(rate)) => format!("{}/s", numbers::alone(rate)),
+        _ => load_name(scenario),
+    }
+}
+
 /// The rate that was asked for, mean over the samples.
 fn rate_asked(scenario: &Scenario) -> Option<f64> {
     let samples = scenario.samples.iter();

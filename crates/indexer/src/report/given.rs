@@ -1,8 +1,9 @@
 //! What the page shows besides an analysis.
 
-use guidellm_results_model::analysis::{Interval, ScenarioKey};
+use guidellm_results_model::analysis::ScenarioKey;
 use guidellm_results_model::documents::Timestamp;
 use guidellm_results_model::figures::Figure;
+use guidellm_results_model::inference::Interval;
 use serde::Serialize;
 
 /// About the page itself.

@@ -120,6 +120,11 @@ fn signed(value: f64, places: usize) -> String {
 
 /// A span between two numbers.
 pub(super) fn span(low: &str, high: &str) -> String {
+    // The unit stands once.
+    let low = match (low.strip_suffix(" %"), high.ends_with(" %")) {
+        (Some(number), true) => number,
+        _ => low,
+    };
     // A dash beside a sign could be taken for one.
     if low.starts_with(['−', '+']) || high.starts_with(['−', '+']) {
         format!("{low} to {high}")
@@ -183,6 +188,7 @@ mod tests {
     fn a_span_of_signed_numbers_has_no_dash() {
         assert_eq!(span("1", "2"), "1–2");
         assert_eq!(span("−1", "2"), "−1 to 2");
+        assert_eq!(span("98.2 %", "99 %"), "98.2–99 %");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The table of scenarios.
 
-use guidellm_results_model::analysis::{Interval, PooledFigure, Sample, Scenario};
+use guidellm_results_model::analysis::{PooledFigure, Sample, Scenario};
 use guidellm_results_model::documents::RequestCounts;
 use guidellm_results_model::figures::{Figure, Member, Metric};
+use guidellm_results_model::inference::Interval;
 use serde::Serialize;
 
 use super::families::scenario_name;

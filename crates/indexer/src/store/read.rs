@@ -64,13 +64,11 @@ impl Store {
     /// The documents of a kind of kube-burner's, of a run or of one of its jobs.
     fn tables_of(&self, kind: Kind, uuid: &str, job_name: Option<&str>) -> Result<Vec<DataFrame>> {
         let folder = self.root.join(table(kind));
-        let folder = match job_name {
-            Some(job_name) => literal(&folder.join(partition(uuid, job_name))),
-            // Of any job.
-            None => {
-                let run = partition(uuid, "");
-                literal(&folder.join(run.parent().unwrap_or(&run))).join("job=*")
-            }
+        let folder = if let Some(job_name) = job_name {
+            literal(&folder.join(partition(uuid, job_name)))
+        } else {
+            let any = partition(uuid, "");
+            literal(&folder.join(any.parent().unwrap_or(&any))).join("job=*")
         };
         let schema = frame(kind, &[])?.schema().clone();
         let files = files(&folder)?;

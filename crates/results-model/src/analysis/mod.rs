@@ -4,6 +4,7 @@
 //! bounded height, and knows no files. What it makes ([`Analysis`]) is what is compared, judged and
 //! shown.
 
+pub mod compare;
 mod documents;
 mod doubts;
 mod model;
@@ -11,11 +12,12 @@ mod pool;
 mod resources;
 mod scenario;
 mod series;
+mod spread;
 
 pub use documents::{Documents, MetricSample};
 pub use model::{
-    Analysis, Basis, Curve, ErrorCount, Goodput, Interval, Limits, Load, Options, PooledFigure,
-    Resource, Run, Sample, Scenario, ScenarioKey, Second,
+    Analysis, Basis, Curve, ErrorCount, Goodput, Limits, Load, Options, PooledFigure, Resource,
+    Run, Sample, Scenario, ScenarioKey, Second,
 };
 
 use std::collections::BTreeMap;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::documents::{ErrorClass, Summary, Timestamp};
 use crate::figures::{Figure, Metric};
+use crate::inference::Interval;
 
 /// What to do beside pooling.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,6 +23,8 @@ pub struct Options {
     pub limits: Limits,
     /// Level of confidence intervals, 0 to 1.
     pub level: f64,
+    /// Whether samples' standard errors are wanted, which cost a bootstrap each.
+    pub standard_errors: bool,
 }
 
 impl Default for Options {
@@ -31,6 +34,7 @@ impl Default for Options {
             trim_end_seconds: 0.0,
             limits: Limits::default(),
             level: 0.95,
+            standard_errors: false,
         }
     }
 }
@@ -196,10 +200,10 @@ pub struct Sample {
     pub summary: Summary,
     /// Its own figures: the summary's, or, if its window was trimmed, those of the requests left.
     pub figures: BTreeMap<Figure, f64>,
-    /// For a figure of requests, the standard error that follows from the requests themselves, of its
-    /// natural logarithm (of its own value for a share); absent for too few requests.
+    /// The standard errors that follow from the requests themselves, if they were asked for: of a
+    /// figure's natural logarithm, of a share's own value. Absent for too few requests.
     #[serde(skip)]
-    pub errors: BTreeMap<Figure, f64>,
+    pub standard_errors: BTreeMap<Figure, f64>,
 }
 
 /// What a pooled figure is made of.
@@ -222,15 +226,6 @@ pub struct PooledFigure {
     /// Where the figure of further samples is expected to lie on average; absent for one sample.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<Interval>,
-}
-
-/// A confidence interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Interval {
-    /// Its lower end.
-    pub low: f64,
-    /// Its upper end.
-    pub high: f64,
 }
 
 /// A cumulative distribution, thinned for showing: at most 256 points, extremes included.

@@ -2,18 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use statrs::distribution::{ContinuousCDF, StudentsT};
-
 use super::documents::{COLUMNS, Documents, Row, for_each_row};
 use super::model::{
-    Basis, ErrorCount, Goodput, Interval, Load, Options, PooledFigure, Sample, Scenario,
-    ScenarioKey,
+    Basis, ErrorCount, Goodput, Load, Options, PooledFigure, Sample, Scenario, ScenarioKey,
 };
 use super::pool::{Counting, Pool};
 use super::series::Series;
+use super::spread::Spread;
 use super::{doubts, resources};
 use crate::documents::{ErrorClass, RequestStatus, Summary};
 use crate::figures::{Figure, Metric};
+use crate::inference::mean_interval;
 use crate::windows::Window;
 
 /// Length of an error text that is shown, in characters.
@@ -48,6 +47,8 @@ struct Reading<'a> {
     /// The present sample's own, if its window is not the report's.
     own: Option<Pool>,
     series: Series,
+    /// The present sample's standard errors, if they are wanted.
+    spread: Option<Spread>,
     errors: HashMap<(ErrorClass, Option<u16>), (u64, Option<String>)>,
 }
 
@@ -63,6 +64,7 @@ pub(super) fn scenario<D: Documents>(
         pool: Pool::default(),
         own: None,
         series: Series::default(),
+        spread: None,
         errors: HashMap::new(),
     };
     let mut samples = Vec::with_capacity(summaries.len());
@@ -78,10 +80,14 @@ pub(super) fn scenario<D: Documents>(
             Some(own) => own.figures()?.0,
             None => figures_of(&summary),
         };
+        let spread = reading.spread.take();
+        let seed = summary.document_id.as_u64_pair().1;
         samples.push(Sample {
             summary,
             figures,
-            errors: BTreeMap::new(),
+            standard_errors: spread
+                .map(|it| it.standard_errors(seed))
+                .unwrap_or_default(),
         });
     }
     let whole = samples.iter().all(|it| is_whole(&it.summary));
@@ -127,6 +133,8 @@ impl Reading<'_> {
             own.open(&counting);
             own
         });
+        let wanted = window.filter(|_| self.options.standard_errors);
+        self.spread = wanted.map(Spread::new);
         counting
     }
 
@@ -140,6 +148,9 @@ impl Reading<'_> {
         self.pool.push(row, counting, limits)?;
         if let Some(own) = &mut self.own {
             own.push(row, counting, limits)?;
+        }
+        if let Some(spread) = &mut self.spread {
+            spread.push(row, counting);
         }
         if let Some(origin) = origin {
             self.series.push(row, origin);
@@ -242,24 +253,6 @@ fn is_of_requests(figure: Figure) -> bool {
         | Figure::TotalRequests
         | Figure::ErroredRequests => false,
     }
-}
-
-/// Student's interval of a mean; `None` for less than two values.
-fn mean_interval(values: &[f64], level: f64) -> Option<Interval> {
-    if values.len() < 2 {
-        return None;
-    }
-    #[expect(clippy::cast_precision_loss, reason = "samples are few")]
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let squares = values.iter().map(|value| (value - mean).powi(2));
-    let deviation = (squares.sum::<f64>() / (count - 1.0)).sqrt();
-    let student = StudentsT::new(0.0, 1.0, count - 1.0).ok()?;
-    let reach = student.inverse_cdf(0.5 + level / 2.0) * deviation / count.sqrt();
-    Some(Interval {
-        low: mean - reach,
-        high: mean + reach,
-    })
 }
 
 fn counted(errors: HashMap<(ErrorClass, Option<u16>), (u64, Option<String>)>) -> Vec<ErrorCount> {

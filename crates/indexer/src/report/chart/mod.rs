@@ -1,6 +1,7 @@
 //! Charts, drawn by plotters as SVG. Colours are names for the page's style sheet to fill in, so
 //! that one drawing serves light and dark.
 
+mod labels;
 mod ticks;
 
 use anyhow::{Result, anyhow};
@@ -9,7 +10,6 @@ use plotters::prelude::{
     ChartBuilder, Circle, EmptyElement, IntoDrawingArea, IntoFont, LineSeries, PathElement,
     RGBColor, SVGBackend, Text,
 };
-use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, TRANSPARENT};
 use serde::Serialize;
 
@@ -30,7 +30,8 @@ const GRID: RGBColor = RGBColor(0, 0, 2);
 const AXIS: RGBColor = RGBColor(0, 0, 3);
 const RULE: RGBColor = RGBColor(0, 0, 4);
 const FIRST_SERIES: usize = 0x10;
-const FIRST_STEP: usize = 0x20;
+/// Of steps every other one is dashed.
+const FIRST_STEPS: [usize; 2] = [0x20, 0x30];
 
 /// How values are laid out along an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,10 +172,18 @@ impl Chart {
     fn colors(&self) -> Vec<RGBColor> {
         let count = self.series.len().min(SERIES);
         let places = (0..count).map(|place| match count {
-            2.. if self.ordinal => FIRST_STEP + place * (SERIES - 1) / (count - 1),
+            2.. if self.ordinal => {
+                let [plain, dashed] = FIRST_STEPS;
+                let first = if place.is_multiple_of(2) {
+                    plain
+                } else {
+                    dashed
+                };
+                first + place * (SERIES - 1) / (count - 1)
+            }
             _ => FIRST_SERIES + place,
         });
-        // They are all below 0x30.
+        // They are all below 0x40.
         let bytes = places.map(|place| u8::try_from(place).unwrap_or(u8::MAX));
         bytes.map(|byte| RGBColor(0, 0, byte)).collect()
     }
@@ -249,41 +258,15 @@ impl Chart {
             let dots = pieces.into_iter().flatten();
             let dots = dots.map(|it| Circle::new(*it, 4 * SCALE, color.filled()));
             chart.draw_series(dots)?;
-            for (label, at) in readable(series, &x, &y) {
-                // Above to the left, where a rising line is not, unless there is no room.
-                let (side, across) = match x.part(at.0) {
-                    0.35.. => (HPos::Right, -6),
-                    _ => (HPos::Left, 8),
-                };
-                let (edge, down) = match (side, y.part(at.1)) {
-                    (HPos::Left, 0.2..) => (VPos::Top, 6),
-                    _ => (VPos::Bottom, -8),
-                };
-                let style = text.clone().pos(Pos::new(side, edge));
-                let scale = i32::try_from(SCALE)?;
-                let label = Text::new(label.to_owned(), (across * scale, down * scale), style);
-                chart.draw_series([EmptyElement::at(at) + label])?;
+            for label in labels::placed(series, &x, &y) {
+                let style = text.clone().pos(label.anchor);
+                let beside = Text::new(label.text.to_owned(), label.offset, style);
+                chart.draw_series([EmptyElement::at(label.at) + beside])?;
             }
         }
         area.present()?;
         Ok(())
     }
-}
-
-/// Labels of points that do not stand in one another's way.
-fn readable<'a>(series: &'a Series, x: &Extent, y: &Extent) -> Vec<(&'a str, (f64, f64))> {
-    let mut taken: Vec<(f64, f64)> = Vec::new();
-    let mut labels = Vec::new();
-    for (label, point) in series.labels.iter().zip(&series.points) {
-        let spot = (x.part(point.0), y.part(point.1));
-        let crowded =
-            |other: &(f64, f64)| (other.0 - spot.0).abs() < 0.2 && (other.1 - spot.1).abs() < 0.09;
-        if spot.0.is_finite() && spot.1.is_finite() && !taken.iter().any(crowded) {
-            taken.push(spot);
-            labels.push((label.as_str(), *point));
-        }
-    }
-    labels
 }
 
 /// What stands at an axis' marks.

@@ -1,0 +1,220 @@
+//! From what a user names to documents to analyse. Whatever is no store yet becomes one, in a
+//! temporary folder: there is one way to read documents.
+
+mod remote;
+mod selector;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use guidellm_results_model::analysis::{Analysis, Documents, Options, analyse};
+use guidellm_results_model::documents::Summary;
+use guidellm_results_model::{ReadOptions, RunContext};
+use serde_json::{Map, Value};
+use tempfile::TempDir;
+
+pub(crate) use self::selector::Selector;
+use crate::cli::SourceArguments;
+use crate::files;
+use crate::sink::{Sink, read_into};
+use crate::store::Store;
+use crate::targets::DEFAULT_STORE;
+use crate::tell;
+use crate::unfinished::{Registry, Unfinished};
+
+/// Runs that are named where nothing fits.
+const NAMED_RUNS: usize = 10;
+
+/// Documents that a user named.
+pub(crate) struct Selected {
+    name: String,
+    store: Store,
+    selectors: Vec<Selector>,
+    job_name: Option<String>,
+    /// Goes away with this.
+    _temporary: Option<Temporary>,
+}
+
+struct Temporary {
+    folder: TempDir,
+    _unfinished: Unfinished,
+}
+
+impl Selected {
+    /// All that is named; without a name, all of the store.
+    pub(crate) fn open(
+        names: &[String],
+        source: &SourceArguments,
+        unfinished: &Registry,
+    ) -> Result<Self> {
+        let selectors: Vec<Selector> = names.iter().map(|it| Selector::parse(it)).collect();
+        let mut stores = Vec::new();
+        let mut reports = Vec::new();
+        for selector in &selectors {
+            match selector {
+                Selector::Store(root) => stores.push(root.clone()),
+                Selector::Reports(path) => reports.push(path.clone()),
+                Selector::Run(_) | Selector::Labels(_) => {}
+            }
+        }
+        let kept = selectors.len() - stores.len() - reports.len();
+        let (store, temporary) = match (&*stores, &*reports, kept) {
+            ([root], [], 0) => (Store::existing(root)?, None),
+            ([], [], _) => source.open(&selectors, unfinished)?,
+            ([], _, 0) => {
+                let temporary = Temporary::new(unfinished)?;
+                (temporary.index(&reports)?, Some(temporary))
+            }
+            _ => bail!("name reports, or one store, or runs and labels: not several of these"),
+        };
+        Ok(Self {
+            name: names.join(" "),
+            store,
+            selectors,
+            job_name: source.job_name.clone(),
+            _temporary: temporary,
+        })
+    }
+
+    /// How the user named it.
+    pub(crate) fn name(&self) -> &str {
+        if self.name.is_empty() {
+            "the store"
+        } else {
+            &self.name
+        }
+    }
+
+    /// The benchmarks that are meant.
+    pub(crate) fn summaries(&self) -> Result<Vec<Summary>> {
+        let all = self.store.summaries()?;
+        let mut facts: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+        let mut found = Vec::new();
+        let mut runs = BTreeSet::new();
+        for summary in all {
+            let uuid = summary.origin.uuid.to_string();
+            if !facts.contains_key(&uuid) {
+                let known = self.store.facts(&uuid)?.into_iter().next();
+                facts.insert(uuid.clone(), known.unwrap_or_default());
+            }
+            let none = Map::new();
+            let facts = facts.get(&uuid).unwrap_or(&none);
+            let named = self.selectors.is_empty()
+                || self.selectors.iter().any(|it| it.matches(&summary, facts));
+            let job = self.job_name.as_deref();
+            if named && job.is_none_or(|job| job == &*summary.origin.job_name) {
+                found.push(summary);
+            } else {
+                runs.insert(uuid);
+            }
+        }
+        self.unambiguous(&found)?;
+        if found.is_empty() {
+            let runs: Vec<String> = runs.into_iter().take(NAMED_RUNS).collect();
+            let there = match &*runs {
+                [] => "there is none at all".to_owned(),
+                runs => format!("there are runs {}", runs.join(", ")),
+            };
+            bail!("{}: no benchmark fits; {there}", self.name());
+        }
+        Ok(found)
+    }
+
+    /// The beginning of an id stands for one run.
+    fn unambiguous(&self, found: &[Summary]) -> Result<()> {
+        for selector in &self.selectors {
+            let Selector::Run(beginning) = selector else {
+                continue;
+            };
+            let runs: BTreeSet<&str> = found
+                .iter()
+                .map(|it| &*it.origin.uuid)
+                .filter(|uuid| uuid.starts_with(beginning.as_str()))
+                .collect();
+            if runs.len() > 1 && !runs.contains(beginning.as_str()) {
+                let runs: Vec<&str> = runs.into_iter().collect();
+                bail!("{beginning}: several runs begin so: {}", runs.join(", "));
+            }
+        }
+        Ok(())
+    }
+
+    /// What they say together.
+    pub(crate) fn analyse(&self, options: &Options) -> Result<Analysis> {
+        self.analyse_of(self.summaries()?, options)
+    }
+
+    /// What some of them say together.
+    pub(crate) fn analyse_of(&self, of: Vec<Summary>, options: &Options) -> Result<Analysis> {
+        analyse(&self.store, of, options)
+    }
+}
+
+impl SourceArguments {
+    /// The store, or what the server has of what is asked for.
+    fn open(
+        &self,
+        selectors: &[Selector],
+        unfinished: &Registry,
+    ) -> Result<(Store, Option<Temporary>)> {
+        if let Some(root) = &self.store {
+            return Ok((Store::existing(root)?, None));
+        }
+        let Some(connection) = self.server.connection()? else {
+            return Ok((Store::existing(&PathBuf::from(DEFAULT_STORE))?, None));
+        };
+        let temporary = Temporary::new(unfinished)?;
+        let store = temporary.store()?;
+        remote::fetch(self, &connection, selectors, &store)?;
+        Ok((store, Some(temporary)))
+    }
+}
+
+impl Temporary {
+    fn new(unfinished: &Registry) -> Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("guidellm-")
+            .tempdir()
+            .context("cannot make a temporary folder; is TMPDIR writable?")?;
+        Ok(Self {
+            _unfinished: unfinished.add(folder.path()),
+            folder,
+        })
+    }
+
+    fn store(&self) -> Result<Store> {
+        Store::open(self.folder.path())
+    }
+
+    /// A store of reports. One that is broken ends it: what is compared has to be whole.
+    fn index(&self, paths: &[PathBuf]) -> Result<Store> {
+        let (reports, failures) = files::find_all(paths);
+        if let Some(failure) = failures.into_iter().next() {
+            return Err(failure);
+        }
+        let store = self.store()?;
+        for report in reports {
+            let mut staged = store.stage()?;
+            let outcome = read_into(
+                report.source(),
+                &RunContext::default(),
+                &ReadOptions::default(),
+                &mut staged,
+            );
+            outcome.with_context(|| report.name())?;
+            staged.prepare()?;
+            staged.commit()?;
+        }
+        Ok(store)
+    }
+}
+
+/// Says what makes figures doubtful, once each.
+pub(crate) fn tell_doubts(analysis: &Analysis) {
+    for scenario in &analysis.scenarios {
+        for doubt in &scenario.doubts {
+            tell(&format!("warning: {}: {doubt}", scenario.key));
+        }
+    }
+}

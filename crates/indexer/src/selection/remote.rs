@@ -1,0 +1,183 @@
+//! What a server has of what is asked for, brought into a store.
+
+use anyhow::{Result, bail};
+use guidellm_results_model::documents::Summary;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tokio::runtime::Builder;
+
+use super::Selector;
+use crate::bulk::Stop;
+use crate::cli::SourceArguments;
+use crate::cluster::{Cluster, Connection, Search};
+use crate::export::{export_benchmark, parsed, term};
+use crate::kube_burner::{Alert, Document, JobSummary, Metric};
+use crate::sink::Sinks;
+use crate::store::{Store, Tables};
+
+/// The run of a document of any kind.
+#[derive(Deserialize)]
+struct OfRun {
+    uuid: String,
+}
+
+pub(super) fn fetch(
+    source: &SourceArguments,
+    connection: &Connection,
+    selectors: &[Selector],
+    store: &Store,
+) -> Result<()> {
+    let server = &source.server;
+    let indices = server.indices()?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let reached = server.wait(&Stop::default(), || {
+        runtime.block_on(Cluster::connect(connection))
+    })?;
+    let Some(cluster) = reached else {
+        bail!("the server stayed away; --give-up-after says for how long it is tried");
+    };
+    runtime.block_on(async {
+        let mut search = Search::open(&cluster, &indices, *server.give_up_after).await?;
+        let fetched = fetch_from(&mut search, source, selectors, store).await;
+        search.close().await;
+        fetched
+    })
+}
+
+async fn fetch_from(
+    search: &mut Search<'_>,
+    source: &SourceArguments,
+    selectors: &[Selector],
+    store: &Store,
+) -> Result<()> {
+    let mut alternatives = Vec::new();
+    for selector in selectors {
+        alternatives.extend(alternative(selector));
+        if let Selector::Labels(labels) = selector {
+            // What is known of a run is in the summaries of its jobs.
+            let runs = runs_of_jobs(search, labels).await?;
+            alternatives.extend(runs.iter().map(|uuid| term("uuid.keyword", uuid.as_str())));
+        }
+    }
+    let mut filters = vec![
+        term("metricName.keyword", "guidellmSummary"),
+        json!({ "exists": { "field": "benchmark_id" } }),
+    ];
+    if !selectors.is_empty() {
+        filters.push(any_of(&alternatives));
+    }
+    let job = source.job_name.as_deref();
+    filters.extend(job.map(|job| term("job_name.keyword", job)));
+    let mut summaries: Vec<Summary> = Vec::new();
+    search
+        .for_each(&all_of(&filters), |page| {
+            summaries.extend(parsed::<Summary>(page)?);
+            anyhow::Ok(())
+        })
+        .await?;
+    let mut jobs: Vec<(String, String)> = summaries
+        .iter()
+        .map(|it| (it.origin.uuid.to_string(), it.origin.job_name.to_string()))
+        .collect();
+    jobs.sort();
+    jobs.dedup();
+    let sinks = Sinks(vec![Box::new(store.clone())]);
+    for summary in summaries {
+        export_benchmark(search, summary, &sinks).await?;
+    }
+    let tables = store.tables()?;
+    for (uuid, job_name) in &jobs {
+        fetch_tables(search, uuid, job_name, &tables).await?;
+    }
+    tables.commit()
+}
+
+fn alternative(selector: &Selector) -> Option<Value> {
+    match selector {
+        Selector::Run(uuid) => Some(json!({ "prefix": { "uuid.keyword": uuid } })),
+        Selector::Labels(labels) => Some(of_labels(labels)),
+        Selector::Reports(_) | Selector::Store(_) => None,
+    }
+}
+
+/// Labels as they are in documents: below `labels`, or fields of their own.
+fn of_labels(labels: &[(String, String)]) -> Value {
+    let all = labels.iter().map(|(name, value)| {
+        let name = name.strip_prefix("labels.").unwrap_or(name);
+        let label = term(&format!("labels.{name}"), value.as_str());
+        any_of(&[label, of_field(name, value)])
+    });
+    all_of(&all.collect::<Vec<_>>())
+}
+
+/// A field that is a keyword, or that the server made a text with a keyword.
+fn of_field(name: &str, value: &str) -> Value {
+    let keyword = term(&format!("{name}.keyword"), value);
+    // As a number's field takes no other text, a mismatch is no error here.
+    let plain =
+        json!({ "match": { (name): { "query": value, "lenient": true, "operator": "and" } } });
+    any_of(&[keyword, plain])
+}
+
+fn any_of(alternatives: &[Value]) -> Value {
+    json!({ "bool": { "should": alternatives, "minimum_should_match": 1 } })
+}
+
+fn all_of(filters: &[Value]) -> Value {
+    json!({ "bool": { "filter": filters } })
+}
+
+async fn runs_of_jobs(search: &mut Search<'_>, labels: &[(String, String)]) -> Result<Vec<String>> {
+    let mut filters = vec![term("metricName.keyword", "jobSummary")];
+    filters.extend(labels.iter().map(|(name, value)| of_field(name, value)));
+    let mut runs = Vec::new();
+    search
+        .for_each(&all_of(&filters), |page| {
+            runs.extend(parsed::<OfRun>(page)?.into_iter().map(|it| it.uuid));
+            anyhow::Ok(())
+        })
+        .await?;
+    runs.sort();
+    runs.dedup();
+    Ok(runs)
+}
+
+/// kube-burner's documents of a job.
+async fn fetch_tables(
+    search: &mut Search<'_>,
+    uuid: &str,
+    job_name: &str,
+    tables: &Tables,
+) -> Result<()> {
+    let run = term("uuid.keyword", uuid);
+    let of_job = any_of(&[
+        term("jobName.keyword", job_name),
+        term("jobConfig.name.keyword", job_name),
+        term("jobConfig.name", job_name),
+    ]);
+    let not_ours = json!({ "bool": { "must_not": [
+        { "terms": { "metricName.keyword": ["guidellmSummary", "guidellmRequest"] } }
+    ] } });
+    search
+        .for_each(&all_of(&[run, of_job, not_ours]), |page| {
+            let documents: Vec<Document> = page.iter().filter_map(|it| document(it)).collect();
+            tables.add(documents)
+        })
+        .await?;
+    Ok(())
+}
+
+/// A document of kube-burner's, if it is one.
+fn document(text: &RawValue) -> Option<Document> {
+    let text = text.get();
+    if let Ok(summary) = serde_json::from_str::<JobSummary>(text) {
+        return Some(Document::JobSummary(Box::new(summary)));
+    }
+    if let Ok(alert) = serde_json::from_str::<Alert>(text) {
+        return Some(Document::Alert(alert));
+    }
+    serde_json::from_str::<Metric>(text)
+        .ok()
+        .map(Document::Metric)
+}
