@@ -1,8 +1,10 @@
 //! Verdicts, and the comparison with a baseline, as the page shows them.
 
+use guidellm_results_model::analysis::{Scenario, ScenarioKey};
 use guidellm_results_model::figures::{Better, Figure};
 use serde::Serialize;
 
+use super::families::scenario_name;
 use super::given::{Baseline, BaselineRow, Outcome, VerdictRow};
 use super::numbers;
 
@@ -120,12 +122,17 @@ enum Direction {
     Other,
 }
 
-pub(super) fn comparison(baseline: &Baseline) -> Comparison {
+/// It, where `scenarios` are those on the page.
+pub(super) fn comparison(baseline: &Baseline, scenarios: &[Scenario]) -> Comparison {
+    let name = |key: &ScenarioKey| {
+        let known = scenarios.iter().find(|it| it.key == *key);
+        known.map_or_else(|| key.to_string(), scenario_name)
+    };
     let scenarios: Vec<Compared> = baseline
         .scenarios
         .iter()
         .map(|scenario| Compared {
-            name: scenario.key.to_string(),
+            name: name(&scenario.key),
             rows: scenario
                 .rows
                 .iter()

@@ -113,7 +113,7 @@ pub fn html(
         settings: setup::settings(analysis),
         system: setup::system(&analysis.runs),
         verdicts: comparison::verdicts(verdicts),
-        comparison: baseline.map(comparison::comparison),
+        comparison: baseline.map(|it| comparison::comparison(it, scenarios)),
         table: table::of_scenarios(scenarios),
         level: numbers::percent(meta.level),
         families: families.collect::<Result<_>>()?,
