@@ -21,6 +21,7 @@ fn linear(label: &str) -> Axis {
         scale: Scale::Linear,
         includes: None,
         shares: false,
+        whole: false,
     }
 }
 
@@ -135,7 +136,10 @@ pub(super) fn timeline(scenario: &Scenario) -> Result<Vec<Drawing>> {
     let chart = |title: &str, description: &str, y: Axis, series: Vec<Series>| Chart {
         title: title.to_owned(),
         description: description.to_owned(),
-        x: linear(&x),
+        x: Axis {
+            whole: true,
+            ..linear(&x)
+        },
         y,
         series,
         rules: rules.clone(),

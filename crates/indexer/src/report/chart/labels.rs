@@ -96,7 +96,7 @@ mod tests {
             labels: labels.iter().map(|&it| it.to_owned()).collect(),
             ..Series::default()
         };
-        let axis = extent(0.0, 10.0, Scale::Linear);
+        let axis = extent(0.0, 10.0, Scale::Linear, 0.0);
         let placed = placed(&series, &axis, &axis);
         placed.iter().map(|it| it.text.to_owned()).collect()
     }

@@ -69,6 +69,8 @@ pub(super) struct Axis {
     pub(super) includes: Option<f64>,
     /// Whether values are shares, and marked as percentages.
     pub(super) shares: bool,
+    /// Whether only whole numbers are marked.
+    pub(super) whole: bool,
 }
 
 /// A line, or points with a line through them.
@@ -200,7 +202,7 @@ impl Chart {
         if axis.shares {
             high = 1.0;
         }
-        ticks::extent(low, high, axis.scale)
+        ticks::extent(low, high, axis.scale, if axis.whole { 1.0 } else { 0.0 })
     }
 
     fn draw(&self, svg: &mut String) -> Result<(), Box<dyn std::error::Error + '_>> {

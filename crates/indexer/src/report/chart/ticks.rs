@@ -44,16 +44,17 @@ impl Ranged for Extent {
     }
 }
 
-/// An axis for values from `low` to `high`; on a log scale both are above 0.
-pub(super) fn extent(low: f64, high: f64, scale: Scale) -> Extent {
+/// An axis for values from `low` to `high`; on a log scale both are above 0. The marks of a linear
+/// one are so far apart at least.
+pub(super) fn extent(low: f64, high: f64, scale: Scale, least: f64) -> Extent {
     match scale {
-        Scale::Linear => linear(low, high),
+        Scale::Linear => linear(low, high, least),
         Scale::Log => log(low, high),
     }
 }
 
 /// From mark to mark, in steps of 1, 2 or 5 times a power of ten.
-fn linear(low: f64, high: f64) -> Extent {
+fn linear(low: f64, high: f64, least: f64) -> Extent {
     let span = if high > low {
         high - low
     } else {
@@ -69,6 +70,7 @@ fn linear(low: f64, high: f64) -> Extent {
         last - first < 6.5
     };
     let step = steps.into_iter().find(fits).unwrap_or(power * 50.0);
+    let step = step.max(least);
     let (first, last) = reach(step);
     let mut ticks = Vec::new();
     let mut at = first;
@@ -113,7 +115,7 @@ fn log(low: f64, high: f64) -> Extent {
         Some(ticks) if ticks.len() >= 2 => ticks,
         // Within a factor of less than two, a linear axis marks better.
         Some(_) => {
-            let mut ticks = linear(low, high).ticks;
+            let mut ticks = linear(low, high, 0.0).ticks;
             ticks.retain(|tick| *tick >= low && *tick <= high);
             ticks
         }
@@ -137,25 +139,31 @@ mod tests {
 
     #[test]
     fn a_linear_axis_ends_on_its_marks() {
-        let axis = extent(0.0, 97.0, Scale::Linear);
+        let axis = extent(0.0, 97.0, Scale::Linear, 0.0);
         assert_eq!(axis.ticks, [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]);
         assert_eq!((axis.low, axis.high), (0.0, 100.0));
     }
 
     #[test]
     fn a_log_axis_has_fewer_marks_the_further_it_goes() {
-        assert_eq!(extent(1.0, 10.0, Scale::Log).ticks.len(), 5);
-        assert_eq!(extent(1.0, 1000.0, Scale::Log).ticks.len(), 4);
+        assert_eq!(extent(1.0, 10.0, Scale::Log, 0.0).ticks.len(), 6);
+        assert_eq!(extent(1.0, 1000.0, Scale::Log, 0.0).ticks.len(), 4);
         assert_eq!(
-            extent(12.0, 90.0, Scale::Log).ticks,
+            extent(12.0, 90.0, Scale::Log, 0.0).ticks,
             [20.0, 30.0, 50.0, 70.0]
         );
     }
 
     #[test]
+    fn whole_numbers_have_whole_marks() {
+        let axis = extent(0.0, 3.0, Scale::Linear, 1.0);
+        assert_eq!(axis.ticks, [0.0, 1.0, 2.0, 3.0]);
+    }
+
+    #[test]
     fn a_single_value_has_an_axis() {
         for scale in [Scale::Linear, Scale::Log] {
-            let axis = extent(7.0, 7.0, scale);
+            let axis = extent(7.0, 7.0, scale, 0.0);
             assert!(axis.low <= 7.0 && axis.high >= 7.0 && axis.high > axis.low);
             assert!(axis.ticks.len() >= 2, "{axis:?}");
         }
@@ -165,7 +173,7 @@ mod tests {
         #[test]
         fn marks_are_few_and_within(low in 1e-6..1e6_f64, factor in 1.0..1e6_f64) {
             for scale in [Scale::Linear, Scale::Log] {
-                let axis = extent(low, low * factor, scale);
+                let axis = extent(low, low * factor, scale, 0.0);
                 proptest::prop_assert!((2..=7).contains(&axis.ticks.len()), "{:?}", axis);
                 proptest::prop_assert!(axis.low <= low * 1.000_001);
                 proptest::prop_assert!(axis.high >= low * factor * 0.999_999);
