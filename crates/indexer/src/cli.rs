@@ -40,6 +40,7 @@ pub enum Command {
   guidellm-indexer index benchmarks.json                       into the store ./results
   guidellm-indexer index runs/ --store results -j steady-chat-10 -s 2
   guidellm-indexer index 'runs/*.json.gz' -o documents.json
+  guidellm-indexer index benchmarks.json -o reports --format benchmark-report   for llm-d-benchmark
   guidellm-indexer index runs/ --es-server https://search:9200 --es-index guidellm
   guidellm-indexer index archive/ --es-index guidellm --journal done.txt --shard 0/4
   kubectl cp pod:/results/benchmarks.json - | guidellm-indexer index - -o - --format ndjson")]
@@ -219,7 +220,7 @@ pub struct ReportArguments {
 /// Where documents go, other than a server.
 #[derive(Debug, Clone, Args)]
 pub struct TargetArguments {
-    /// Write the documents to a file; `-` for standard output
+    /// Write the documents to a file, or for benchmark-report to a folder; `-` for standard output
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Format of --output

@@ -8,11 +8,13 @@ use guidellm_indexer::report::{
     Baseline, BaselineRow, BaselineScenario, Meta, Outcome, VerdictRow, html,
 };
 use guidellm_indexer::{Store, index_report};
+use guidellm_results_model::analysis::compare::{CompareOptions, compare};
 use guidellm_results_model::analysis::{
     Analysis, Curve, Documents, Load, Options, Second, analyse,
 };
 use guidellm_results_model::documents::Timestamp;
 use guidellm_results_model::figures::Metric;
+use guidellm_results_model::slo::Slos;
 use guidellm_results_model::{ReadOptions, RunContext, Source};
 use serde_json::Value;
 
@@ -181,6 +183,50 @@ fn texts_of_others_stay_text() {
     let data = data(&page);
     assert_eq!(data["baseline"]["name"], HOSTILE);
     assert_eq!(data["scenarios"][0]["job_name"], HOSTILE);
+}
+
+#[test]
+fn what_is_refused_is_told_and_objectives_are_judged() {
+    let analysis = |report| {
+        let context = RunContext {
+            job_name: "steady".to_owned(),
+            ..RunContext::default()
+        };
+        analysis_of(&fixture(report), &context)
+    };
+    let (base, candidate) = (
+        analysis("0.3.1/constant_mixed.json"),
+        analysis("0.8.1/constant_mixed.json"),
+    );
+    let options = CompareOptions {
+        thresholds: vec!["time_per_output_token_mean_ms>+5%".parse().unwrap()],
+        level: 0.95,
+        ..CompareOptions::default()
+    };
+    let comparison = compare(&base, &candidate, &options);
+    let names = ["ttft_p95_ms", "time_per_output_token_mean_ms"];
+    let figures = names.map(|name| name.parse().unwrap());
+    let baseline = Baseline::of(&comparison, "0.3.1", &figures);
+    let [scenario] = baseline.scenarios.as_slice() else {
+        panic!("{baseline:?}");
+    };
+    let changes: Vec<bool> = scenario.rows.iter().map(|it| it.change.is_some()).collect();
+    assert_eq!(changes, [true, false], "{scenario:?}");
+    let slos = Slos::parse("slos: [ttft_p95_ms <= 1]", "slo.yaml").unwrap();
+    let judged = candidate.scenarios.first().unwrap();
+    let figure = |figure| judged.figures.get(&figure).map(|it| it.value);
+    let mut verdicts: Vec<VerdictRow> = slos
+        .judge("steady", figure)
+        .iter()
+        .map(|verdict| VerdictRow::of_slo(judged, verdict))
+        .collect();
+    verdicts.extend(comparison.verdicts.iter().map(VerdictRow::of_threshold));
+    let outcomes: Vec<Outcome> = verdicts.iter().map(|it| it.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Missed, Outcome::NotMeasured]);
+    let page = html(&candidate, Some(&baseline), &verdicts, &meta()).unwrap();
+    assert!(page.contains("2 of 2 not met, 1 of them not measured"));
+    let note = scenario.rows.last().and_then(|it| it.note.as_deref());
+    assert!(page.contains(note.unwrap()), "{note:?}");
 }
 
 /// Something that no two points in a row have in common, between 0 and 1.

@@ -88,6 +88,12 @@ pub(crate) fn failed_run_id(uuid: &str, job_name: &str, sample: u32) -> Uuid {
     derive("failed run", &[uuid, job_name, &sample.to_string()])
 }
 
+/// Id of a load, given as JSON with its members in a fixed order: what a benchmark report calls
+/// `cfg_id`.
+pub(crate) fn load_id(config: &str) -> Uuid {
+    derive("load", &[config])
+}
+
 /// `document_id` of a request.
 pub(crate) fn request_id(summary_id: Uuid, request_id: &str) -> Uuid {
     // One SHA-1 block for GuideLLM's own ids.

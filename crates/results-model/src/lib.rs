@@ -60,12 +60,14 @@ mod report;
 mod scan;
 #[cfg(feature = "schema")]
 pub mod schema;
+pub mod slo;
 mod source;
 mod statistics;
 mod summarise;
 mod verify;
 mod windows;
 
+pub mod benchmark_report;
 pub mod documents;
 
 pub use error::{Place, ReadError};

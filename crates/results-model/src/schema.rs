@@ -25,6 +25,12 @@ pub fn failed_run() -> Value {
     generate::<FailedRun>("guidellmSummary of a run that left none")
 }
 
+/// Schema of a file of service level objectives.
+#[must_use]
+pub fn slo() -> Value {
+    generate::<crate::slo::SloFile>("slo.yaml")
+}
+
 fn generate<T: JsonSchema>(title: &str) -> Value {
     let settings = SchemaSettings::draft2020_12()
         .for_serialize()

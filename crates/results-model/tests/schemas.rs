@@ -16,6 +16,7 @@ fn the_schemas_are_those_of_the_types() {
         ("summary", schema::summary()),
         ("request", schema::request()),
         ("failed-run", schema::failed_run()),
+        ("slo", schema::slo()),
     ] {
         let path = folder.join(format!("{name}.schema.json"));
         let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";

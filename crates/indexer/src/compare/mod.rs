@@ -221,12 +221,13 @@ fn measured(threshold: &Threshold, found: &FigureComparison) -> String {
 
 /// What the figures and their errors are, in words.
 fn explained(comparison: &Comparison) -> String {
-    let methods: Vec<Method> = comparison
-        .scenarios
-        .iter()
-        .flat_map(|it| &it.figures)
-        .filter_map(|it| it.method)
-        .collect();
+    let methods = || {
+        let figures = comparison.scenarios.iter().flat_map(|it| &it.figures);
+        figures.filter_map(|it| it.method)
+    };
+    let of_samples =
+        methods().any(|it| matches!(it, Method::Welch { .. } | Method::WelchFloored { .. }));
+    let of_requests = methods().any(|it| it == Method::RequestsOnly);
     let percent = comparison.level * 100.0;
     let mut text = format!(
         "Percentiles are of all samples' requests together. Intervals ({percent} %) and p-values: "
@@ -235,10 +236,7 @@ fn explained(comparison: &Comparison) -> String {
                  at least the variance of a block bootstrap of the requests";
     let bootstrap = "a block bootstrap of the requests alone where a side has one sample, so that noise \
                      between runs is left out";
-    text += match (
-        methods.contains(&Method::Welch),
-        methods.contains(&Method::Bootstrap),
-    ) {
+    text += match (of_samples, of_requests) {
         (true, true) => return format!("{text}{welch}; {bootstrap}. {CORRECTED}"),
         (true, false) => welch,
         (false, true) => bootstrap,

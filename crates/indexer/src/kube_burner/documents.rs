@@ -1,10 +1,10 @@
 //! The documents, field for field as kube-burner writes them.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use guidellm_results_model::documents::Timestamp;
+pub use guidellm_results_model::slo::Severity;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -111,31 +111,6 @@ pub enum JobSummaryMetricName {
     #[default]
     #[serde(rename = "jobSummary")]
     JobSummary,
-}
-
-/// How bad an alert is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Worth knowing.
-    Info,
-    /// Worth looking at.
-    Warning,
-    /// The run failed.
-    Error,
-    /// The run failed, and others need not start.
-    Critical,
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Error => "error",
-            Self::Critical => "critical",
-        })
-    }
 }
 
 /// An alert that fired.

@@ -7,19 +7,12 @@ use csv::Writer;
 use guidellm_results_model::frames::{requests_frame, summaries_frame};
 use serde_json::Value;
 
-use super::Format;
-
 /// Columns of both kinds of documents, summaries' first.
-#[derive(Default)]
 pub(super) struct Columns(Vec<String>);
 
 impl Columns {
-    /// None, unless the format has any.
-    pub(super) fn of(format: Format) -> Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         let mut columns: Vec<String> = Vec::new();
-        if format != Format::Csv {
-            return Ok(Self::default());
-        }
         for frame in [summaries_frame(&[])?, requests_frame(&[])?] {
             for name in frame.get_column_names() {
                 if !columns.iter().any(|column| column == name.as_str()) {

@@ -1,32 +1,26 @@
-//! Documents in a file: JSON, NDJSON or CSV.
-//!
-//! A summary comes before its requests, though it is known after them, and a report that turns
-//! out to be broken leaves nothing: so each report's requests wait in a temporary file.
+//! Documents in files, in the form that other tools take.
 
+mod benchmark_report;
 #[cfg(feature = "store")]
 mod csv;
-
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-
+mod file;
 #[cfg(feature = "store")]
-use anyhow::bail;
-use anyhow::{Context, Result};
+mod guidellm_csv;
+
+use std::path::Path;
+
+use anyhow::Result;
 use clap::ValueEnum;
-use guidellm_results_model::Consumer;
-use guidellm_results_model::documents::{Request, Summary};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
-use tempfile::{NamedTempFile, SpooledTempFile};
+use serde::Serialize;
 use uuid::Uuid;
 
+use self::benchmark_report::BenchmarkReports;
+use self::file::{Documents, Layout};
 use crate::bulk::Shipped;
-use crate::sink::{SPILL_BYTES, SPILL_FAILURE, Sink, StagedReport};
-use crate::unfinished::{Registry, Unfinished};
+use crate::sink::{Sink, StagedReport};
+use crate::unfinished::Registry;
 
-/// Format of a file of documents.
+/// Format of what `--output` names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// One array
@@ -38,49 +32,19 @@ pub enum Format {
     /// One header for both kinds of documents; nested members as JSON text
     #[cfg(feature = "store")]
     Csv,
-}
-
-/// A file of documents that is being written. Without a single report there is none.
-pub struct Output(Mutex<Writer>);
-
-struct Writer {
-    to: To,
-    format: Format,
+    /// Summaries in the columns of GuideLLM's own CSV, those that the documents can fill
     #[cfg(feature = "store")]
-    columns: csv::Columns,
-    /// Documents.
-    written: u64,
-    /// Whether anything is to be in it: else there is no file.
-    begun: bool,
+    GuidellmCsv,
+    /// A folder with an llm-d benchmark report (0.2.1, YAML) for each benchmark
+    BenchmarkReport,
 }
 
-enum To {
-    Stdout(BufWriter<io::Stdout>),
-    /// Written beside its place, and renamed.
-    File(BufWriter<NamedTempFile>, PathBuf, Unfinished),
-}
+/// A file or folder that is being written.
+pub struct Output(Form);
 
-impl To {
-    fn file(file: NamedTempFile, path: &Path, unfinished: &Registry) -> Self {
-        let unfinished = unfinished.add(file.path());
-        Self::File(BufWriter::new(file), path.to_path_buf(), unfinished)
-    }
-}
-
-impl Write for To {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Stdout(stdout) => stdout.write(bytes),
-            Self::File(file, ..) => file.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Stdout(stdout) => stdout.flush(),
-            Self::File(file, ..) => file.flush(),
-        }
-    }
+enum Form {
+    File(Documents),
+    BenchmarkReports(BenchmarkReports),
 }
 
 impl Output {
@@ -88,245 +52,55 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// If the file cannot be created.
+    /// If the file or folder cannot be created.
     pub fn create(path: &Path, format: Format) -> Result<Self> {
         Self::watched(path, format, &Registry::default())
     }
 
     /// The same; while it is not finished, it is in a registry.
     pub(crate) fn watched(path: &Path, format: Format, unfinished: &Registry) -> Result<Self> {
-        let to = if path.as_os_str() == "-" {
-            To::Stdout(BufWriter::new(io::stdout()))
-        } else if path.exists() && !path.is_file() {
-            // A device or a pipe: nothing to rename.
-            let place = || format!("{}: cannot open it for writing", path.display());
-            drop(File::options().write(true).open(path).with_context(place)?);
-            let file = NamedTempFile::new().with_context(place)?;
-            To::file(file, path, unfinished)
-        } else {
-            let folder = match path.parent() {
-                Some(folder) if !folder.as_os_str().is_empty() => folder,
-                _ => Path::new("."),
-            };
-            let file = NamedTempFile::new_in(folder)
-                .with_context(|| format!("{}: cannot create it", path.display()))?;
-            To::file(file, path, unfinished)
-        };
-        Ok(Self(Mutex::new(Writer {
-            to,
-            format,
+        let layout = match format {
+            Format::Json => Layout::Json,
+            Format::Ndjson => Layout::Ndjson,
+            Format::Bulk => Layout::Bulk,
             #[cfg(feature = "store")]
-            columns: csv::Columns::of(format)?,
-            written: 0,
-            begun: false,
-        })))
+            Format::Csv => Layout::Csv(csv::Columns::new()?),
+            #[cfg(feature = "store")]
+            Format::GuidellmCsv => Layout::GuidellmCsv(guidellm_csv::Columns::new()),
+            Format::BenchmarkReport => {
+                let reports = BenchmarkReports::create(path, unfinished)?;
+                return Ok(Self(Form::BenchmarkReports(reports)));
+            }
+        };
+        let file = Documents::create(path, layout, unfinished)?;
+        Ok(Self(Form::File(file)))
     }
 
     /// Adds a document that belongs to no report, under an id of its own.
     ///
     /// # Errors
     ///
-    /// If it cannot be written, or the format has no columns for it.
+    /// If it cannot be written, or the format has no place for it.
     pub fn add(&self, id: Uuid, document: &impl Serialize) -> Result<()> {
-        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        #[cfg(feature = "store")]
-        if writer.format == Format::Csv {
-            bail!("CSV has columns for GuideLLM's documents alone; write json, ndjson or bulk");
+        match &self.0 {
+            Form::File(file) => file.add(id, document),
+            Form::BenchmarkReports(reports) => reports.refuse(),
         }
-        writer.begun = true;
-        let json = serde_json::to_vec(document).context("cannot write a document as JSON")?;
-        let written = writer.document(Some(id), &json);
-        written.context("cannot write the documents")
-    }
-}
-
-impl Writer {
-    /// What comes before the first document; without one, nothing is written.
-    fn open(&mut self) -> Result<()> {
-        match self.format {
-            Format::Json => self.to.write_all(b"[")?,
-            Format::Ndjson | Format::Bulk => {}
-            #[cfg(feature = "store")]
-            Format::Csv => self.columns.write_header(&mut self.to)?,
-        }
-        Ok(())
-    }
-
-    /// Writes a report that was read to its end.
-    fn write(&mut self, mut report: Documents) -> Result<()> {
-        self.begun = true;
-        for summary in &report.summaries {
-            self.document(None, serde_json::to_string(summary)?.as_bytes())?;
-            let index = summary.origin.benchmark_index;
-            for part in report.parts.iter().filter(|part| part.benchmark == index) {
-                report.requests.seek(SeekFrom::Start(part.start))?;
-                let mut requests = BufReader::new(&mut report.requests);
-                let mut line = Vec::new();
-                for _ in 0..part.count {
-                    line.clear();
-                    requests.read_until(b'\n', &mut line)?;
-                    self.document(None, line.trim_ascii_end())?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes a document; without an id, it has its own in it.
-    fn document(&mut self, id: Option<Uuid>, json: &[u8]) -> Result<()> {
-        let first = self.written == 0;
-        if first {
-            self.open()?;
-        }
-        self.written += 1;
-        match self.format {
-            Format::Json => {
-                self.to.write_all(if first { b"\n" } else { b",\n" })?;
-                self.to.write_all(json)?;
-            }
-            Format::Ndjson => {
-                self.to.write_all(json)?;
-                self.to.write_all(b"\n")?;
-            }
-            Format::Bulk => {
-                let id = match id {
-                    Some(id) => id,
-                    None => serde_json::from_slice::<Identified>(json)?.document_id,
-                };
-                let action = json!({ "index": { "_id": id } });
-                writeln!(self.to, "{action}")?;
-                self.to.write_all(json)?;
-                self.to.write_all(b"\n")?;
-            }
-            #[cfg(feature = "store")]
-            Format::Csv => self.columns.write(json, &mut self.to)?,
-        }
-        Ok(())
-    }
-
-    /// Puts the file in its place.
-    fn finish(mut self) -> Result<()> {
-        if !self.begun {
-            return Ok(());
-        }
-        if self.format == Format::Json {
-            self.to.write_all(b"\n]\n")?;
-        }
-        self.to.flush()?;
-        if let To::File(file, path, _unfinished) = self.to {
-            let place = || format!("{}: cannot write it", path.display());
-            let file = file.into_inner().map_err(io::IntoInnerError::into_error);
-            let mut file = file.with_context(place)?;
-            if path.exists() && !path.is_file() {
-                file.rewind().with_context(place)?;
-                let mut device = File::options()
-                    .write(true)
-                    .open(&path)
-                    .with_context(place)?;
-                io::copy(&mut file, &mut device).with_context(place)?;
-            } else {
-                file.as_file().sync_all().with_context(place)?;
-                file.persist(&path)
-                    .map_err(|error| error.error)
-                    .with_context(place)?;
-            }
-        }
-        Ok(())
     }
 }
 
 impl Sink for Output {
     fn stage(&self) -> Result<Box<dyn StagedReport + '_>> {
-        let documents = Documents {
-            requests: tempfile::spooled_tempfile(SPILL_BYTES),
-            parts: Vec::new(),
-            written: 0,
-            summaries: Vec::new(),
-        };
-        Ok(Box::new(WaitingReport {
-            output: self,
-            documents,
-        }))
+        match &self.0 {
+            Form::File(file) => file.stage(),
+            Form::BenchmarkReports(reports) => reports.stage(),
+        }
     }
 
     fn finish(self: Box<Self>) -> Result<Option<Shipped>> {
-        let writer = self.0.into_inner();
-        let writer = writer.unwrap_or_else(PoisonError::into_inner);
-        writer.finish().map(|()| None)
-    }
-}
-
-/// A document's id.
-#[derive(Deserialize)]
-struct Identified {
-    document_id: Uuid,
-}
-
-/// A report, until it is known to be whole.
-struct WaitingReport<'a> {
-    output: &'a Output,
-    documents: Documents,
-}
-
-struct Documents {
-    requests: SpooledTempFile,
-    /// Where each benchmark's requests are, in the order in which they came: that of the report,
-    /// but for benchmarks that took a second pass.
-    parts: Vec<Part>,
-    written: u64,
-    summaries: Vec<Summary>,
-}
-
-/// Requests of one benchmark in a waiting report.
-struct Part {
-    benchmark: u32,
-    /// Byte that they start at.
-    start: u64,
-    count: u64,
-}
-
-impl Consumer for WaitingReport<'_> {
-    type Error = anyhow::Error;
-
-    fn requests(&mut self, requests: Vec<Request>) -> Result<()> {
-        self.documents.add(&requests)
-    }
-
-    fn summary(&mut self, summary: Summary) -> Result<()> {
-        self.documents.summaries.push(summary);
-        Ok(())
-    }
-}
-
-impl StagedReport for WaitingReport<'_> {
-    fn commit(self: Box<Self>) -> Result<()> {
-        let mut writer = self.output.0.lock().unwrap_or_else(PoisonError::into_inner);
-        writer
-            .write(self.documents)
-            .context("cannot write the documents")
-    }
-}
-
-impl Documents {
-    fn add(&mut self, requests: &[Request]) -> Result<()> {
-        let mut lines = Vec::with_capacity(requests.len() * 1024);
-        for request in requests {
-            serde_json::to_writer(&mut lines, request)?;
-            lines.push(b'\n');
+        match self.0 {
+            Form::File(file) => Box::new(file).finish(),
+            Form::BenchmarkReports(reports) => Box::new(reports).finish(),
         }
-        self.requests.write_all(&lines).context(SPILL_FAILURE)?;
-        if let Some(first) = requests.first() {
-            let (benchmark, count) = (first.origin.benchmark_index, requests.len() as u64);
-            match self.parts.last_mut() {
-                Some(last) if last.benchmark == benchmark => last.count += count,
-                _ => self.parts.push(Part {
-                    benchmark,
-                    start: self.written,
-                    count,
-                }),
-            }
-        }
-        self.written += lines.len() as u64;
-        Ok(())
     }
 }

@@ -9,6 +9,7 @@ mod comparison;
 mod details;
 mod families;
 mod given;
+mod judged;
 mod numbers;
 mod setup;
 mod spark;

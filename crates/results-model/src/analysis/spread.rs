@@ -6,7 +6,7 @@ use super::documents::Row;
 use super::pool::{Counting, contributions};
 use crate::documents::RequestStatus;
 use crate::figures::{Figure, Member, Metric};
-use crate::inference::{BlockSample, Statistic};
+use crate::inference::{BlockSample, Scale, Statistic};
 use crate::windows::Window;
 
 /// Blocks of a window: long against the time that requests have an influence on each other, and
@@ -59,7 +59,7 @@ impl Spread {
             clippy::cast_sign_loss,
             reason = "0 to 19"
         )]
-        let block = at as usize;
+        let block = at as u32;
         for (metric, value, weight) in contributions(row, counting).into_iter().flatten() {
             let blocks = self.metrics.entry(metric).or_default();
             blocks.push(block, value, weight);
@@ -80,9 +80,10 @@ impl Spread {
             errors.insert(Figure::RequestSuccessRate, error);
         }
         for (metric, blocks) in self.metrics {
-            let found = blocks.standard_errors(&statistics, seed);
-            let members = MEMBERS.into_iter().zip(found.unwrap_or_default());
-            errors.extend(members.map(|(it, error)| (Figure::Statistic(metric, it), error)));
+            let found = blocks.standard_errors(&statistics, Scale::Ratio, seed);
+            let members = MEMBERS.into_iter().zip(found);
+            let known = |(it, error)| Some((Figure::Statistic(metric, it), error?));
+            errors.extend(members.filter_map(known));
         }
         errors
     }

@@ -1,6 +1,7 @@
 //! The normalised documents: what this project stores, indexes and compares.
 //!
-//! Only these types are serialised outwards, and only they carry a [`SCHEMA_VERSION`]. They know
+//! Only these types, and what [`benchmark_report`](crate::benchmark_report) makes of them, are
+//! serialised outwards, and only they carry a [`SCHEMA_VERSION`]. They know
 //! nothing of any GuideLLM release's own layout; this crate's readers map each onto them.
 //!
 //! What was not measured is absent, never 0.

@@ -62,7 +62,7 @@ pub(super) fn refusals(base: &Scenario, candidate: &Scenario) -> Vec<Refusal> {
         it.settings.backend_model.clone()
     });
     refuse(None, "another load", &|it| load(it));
-    refuse(None, "another endpoint", &|it| it.settings.endpoint.clone());
+    refuse(None, "another endpoint", &endpoint);
     refuse(None, "streaming differs", &|it| {
         it.settings.streaming.map(|streaming| streaming.to_string())
     });
@@ -77,6 +77,16 @@ fn load(summary: &Summary) -> Option<String> {
         (Some(prompt), Some(output)) => Some(format!("{prompt}/{output} tokens")),
         _ => settings.data.clone(),
     }
+}
+
+/// The API, by one of the names that releases have for it.
+fn endpoint(summary: &Summary) -> Option<String> {
+    let endpoint = summary.settings.endpoint.as_deref()?;
+    Some(match endpoint {
+        "chat_completions" => "/v1/chat/completions".to_owned(),
+        "text_completions" => "/v1/completions".to_owned(),
+        other => other.to_owned(),
+    })
 }
 
 /// What has to be known of a comparison, in words.

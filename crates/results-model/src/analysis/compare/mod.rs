@@ -11,7 +11,7 @@ pub use self::comparable::{FactDifference, Refusal};
 pub use self::threshold::{Amount, Crossing, Threshold, ThresholdError};
 use super::model::{Analysis, Basis, Run, Sample, Scenario, ScenarioKey};
 use crate::figures::{Better, Figure};
-use crate::inference::{Interval, Method, Observation, Scale, difference};
+use crate::inference::{Interval, Method, Observation, Scale, Test, compare_samples};
 
 /// How to compare.
 #[derive(Debug, Clone, Default)]
@@ -79,7 +79,7 @@ pub struct FigureComparison {
     /// the base is 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change: Option<f64>,
-    /// Confidence interval of the change, from the samples' own figures.
+    /// Confidence interval of the change; its width is of the samples' own figures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<Interval>,
     /// How likely a difference as large is by chance alone, two-sided.
@@ -89,7 +89,7 @@ pub struct FigureComparison {
     /// false alarms among all that have one as small.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub q_value: Option<f64>,
-    /// What the p-value and the interval rest on.
+    /// What the p-value and the interval rest on; absent where a value has no place on the scale.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<Method>,
     /// Whether the corrected p-value is below 1 - level.
@@ -215,29 +215,22 @@ fn of_figure(
 ) -> Option<FigureComparison> {
     let of_base = base.figures.get(&figure)?;
     let of_candidate = candidate.figures.get(&figure)?;
-    let scale = if figure.is_share() {
-        Scale::Difference
-    } else {
-        Scale::Ratio
-    };
-    let found = difference(
+    let scale = scale_of(figure);
+    let tested = compare_samples(
         &observations(figure, &base.samples),
         &observations(figure, &candidate.samples),
         scale,
         level,
     );
     let (base, candidate) = (of_base.value, of_candidate.value);
-    let as_change = |value: f64| match scale {
-        Scale::Ratio => value.exp() - 1.0,
-        Scale::Difference => value,
-    };
-    let change = match scale {
-        Scale::Ratio => (base > 0.0).then(|| candidate / base - 1.0),
-        Scale::Difference => Some(candidate - base),
-    };
-    let interval = found.and_then(|it| it.interval).map(|interval| Interval {
-        low: as_change(interval.low),
-        high: as_change(interval.high),
+    let difference = scale.of(candidate).zip(scale.of(base));
+    let difference = difference.map(|(candidate, base)| candidate - base);
+    // What all requests say, with the noise of the samples.
+    let found: Option<Test> = tested.ok().zip(difference).map(|(it, by)| it.about(by));
+    let interval = found.and_then(|it| it.interval);
+    let interval = interval.map(|(low, high)| Interval {
+        low: scale.change(low),
+        high: scale.change(high),
     });
     let basis = [of_base.basis, of_candidate.basis];
     Some(FigureComparison {
@@ -249,14 +242,23 @@ fn of_figure(
         } else {
             Basis::PooledRequests
         },
-        change,
+        change: difference.map(|by| scale.change(by)),
         interval,
         p_value: found.and_then(|it| it.p_value),
         q_value: None,
-        method: found.and_then(|it| it.method),
+        method: found.map(|it| it.method),
         significant: false,
         direction: direction(figure, candidate - base),
     })
+}
+
+/// Latencies and rates are compared by their ratio, shares by their difference.
+pub(super) fn scale_of(figure: Figure) -> Scale {
+    if figure.is_share() {
+        Scale::Difference
+    } else {
+        Scale::Ratio
+    }
 }
 
 fn observations(figure: Figure, samples: &[Sample]) -> Vec<Observation> {
