@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use guidellm_results_model::analysis::{ErrorCount, Goodput, Limits, Resource, Scenario};
+use guidellm_results_model::documents::ErrorClass;
 use serde::Serialize;
 
 use super::chart::Drawing;
@@ -37,7 +38,7 @@ struct GoodputText {
 
 #[derive(Debug, Serialize)]
 struct ErrorRow {
-    class: String,
+    class: &'static str,
     status: String,
     count: String,
     example: Option<String>,
@@ -104,7 +105,13 @@ fn goodput(goodput: &Goodput) -> GoodputText {
 
 fn error(error: &ErrorCount) -> ErrorRow {
     ErrorRow {
-        class: error.class.as_str().replace('_', " "),
+        class: match error.class {
+            ErrorClass::HttpStatus => "HTTP error",
+            ErrorClass::Timeout => "timeout",
+            ErrorClass::Cancelled => "cancelled by the benchmark's end",
+            ErrorClass::DroppedStream => "stream dropped",
+            ErrorClass::Other => "other",
+        },
         status: error
             .http_status
             .map_or_else(|| numbers::NOT_MEASURED.to_owned(), |it| it.to_string()),
