@@ -24,6 +24,8 @@ mod output;
 mod progress;
 mod reading;
 mod replay;
+#[cfg(feature = "report")]
+pub mod report;
 #[cfg(feature = "store")]
 mod scenarios;
 #[cfg(feature = "store")]
