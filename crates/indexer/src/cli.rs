@@ -124,6 +124,42 @@ is not kept.")]
 A change is where the runs before and after differ most, if few other orders of the same values
 divide as well (energy distance, permutations). It takes about eight runs to tell a clear one.")]
     History(HistoryArguments),
+    /// Make a page of figures: one HTML file that opens anywhere
+    #[cfg(feature = "report")]
+    #[command(after_help = "Examples:
+  guidellm-indexer report                                      all of the store ./results
+  guidellm-indexer report 0b54c0de --baseline 7a11f00d --slo slo.yaml -o nightly.html
+  guidellm-indexer report sample-*.json --title 'EPP 1.1, load-aware'
+
+The page needs no network and no scripts. Exit code 3: an objective is not kept.")]
+    Report(ReportPageArguments),
+}
+
+/// Arguments of `report`.
+#[cfg(feature = "report")]
+#[derive(Debug, Args)]
+pub struct ReportPageArguments {
+    /// Runs (uuid, or its beginning), labels (NAME=VALUE,…), reports, or a store; by default all
+    #[arg(value_name = "WHAT")]
+    pub what: Vec<String>,
+    /// What to compare them with: the same as one WHAT
+    #[arg(long, value_name = "WHAT")]
+    pub baseline: Option<String>,
+    /// Objectives to judge them by
+    #[arg(long, value_name = "FILE")]
+    pub slo: Option<PathBuf>,
+    /// Where the page goes; `-` for standard output
+    #[arg(long, short, value_name = "FILE", default_value = "report.html")]
+    pub output: PathBuf,
+    /// Its title
+    #[arg(long)]
+    pub title: Option<String>,
+    /// How samples are put together.
+    #[command(flatten)]
+    pub pooling: PoolingArguments,
+    /// Where documents are.
+    #[command(flatten)]
+    pub source: SourceArguments,
 }
 
 /// Arguments of `history`.

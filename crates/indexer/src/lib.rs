@@ -85,6 +85,8 @@ pub fn run(cli: Cli) -> Exit {
         Command::Compare(arguments) => compare::run(&arguments, &unfinished),
         #[cfg(feature = "store")]
         Command::History(arguments) => history::run(&arguments, &unfinished),
+        #[cfg(feature = "report")]
+        Command::Report(arguments) => report::command::run(&arguments, &unfinished),
         #[cfg(feature = "store")]
         Command::Scenarios(arguments) => scenarios::run(&arguments, &unfinished),
     });

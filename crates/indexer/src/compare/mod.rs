@@ -108,7 +108,8 @@ fn write(output: Option<&PathBuf>, text: &str) -> Result<()> {
     }
 }
 
-fn shown(asked: &[Figure]) -> Vec<Figure> {
+/// The figures that are asked for, or else the usual ones.
+pub(crate) fn shown(asked: &[Figure]) -> Vec<Figure> {
     if asked.is_empty() {
         SHOWN.iter().filter_map(|name| name.parse().ok()).collect()
     } else {
@@ -161,7 +162,8 @@ fn p_value(comparison: &FigureComparison) -> String {
     )
 }
 
-fn fact(difference: &FactDifference) -> String {
+/// What differs, in words.
+pub(crate) fn fact(difference: &FactDifference) -> String {
     let side = |values: &[Value]| {
         let plain = |value: &Value| {
             value

@@ -5,6 +5,7 @@
 
 mod chart;
 mod charts;
+pub(crate) mod command;
 mod comparison;
 mod details;
 mod families;
@@ -12,11 +13,9 @@ mod given;
 mod judged;
 mod numbers;
 mod setup;
-mod spark;
 mod table;
 
 pub use given::{Baseline, BaselineRow, BaselineScenario, Meta, Outcome, VerdictRow};
-pub use spark::spark;
 
 use std::collections::BTreeMap;
 
