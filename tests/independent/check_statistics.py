@@ -192,11 +192,15 @@ def check_changes(example: str) -> list[str]:
 
 def main() -> int:
     example = sys.argv[1]
-    problems = []
-    for check in [check_welch, check_errors, check_changes, check_rates]:
-        problems += check(example)
-    print("\n".join(problems) or "statistics: all as expected")
-    return 1 if problems else 0
+    failed = 0
+    checks = [check_welch, check_errors, check_changes, check_rates]
+    for check in checks:
+        problems = check(example)
+        failed += bool(problems)
+        for problem in problems:
+            print(f"{check.__name__}: {problem}")
+    print(f"{len(checks) - failed} passed, {failed} failed")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

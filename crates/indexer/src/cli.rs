@@ -97,6 +97,77 @@ reports, or a store. --fail-on judges the figures as they are; with --require-si
 have to differ significantly. What measures something else (another model, other tokens, TPOT across
 0.3 and 0.4) is not compared. Exit code 3: a threshold is crossed; 1: one could not be judged.")]
     Compare(CompareArguments),
+    /// Check whether service level objectives are kept
+    #[cfg(feature = "store")]
+    #[command(after_help = "Examples:
+  guidellm-indexer check benchmarks.json --slo slo.yaml
+  guidellm-indexer check 0b54c0de --slo slo.yaml --record
+  guidellm-indexer check --es-server \"$ES_SERVER\" --es-index guidellm --slo slo.yaml --json
+
+slo.yaml:
+  slos:
+    - request_success_rate >= 0.99
+    - expr: ttft_p95_ms <= 500
+      scenarios: [steady-*]
+      severity: critical
+
+An objective whose figure was not measured is not kept. Exit code 3: one of severity error or critical
+is not kept.")]
+    Check(CheckArguments),
+    /// Show a figure over many runs, and where its level changed
+    #[cfg(feature = "store")]
+    #[command(after_help = "Examples:
+  guidellm-indexer history ttft_p95_ms                         all runs of the store ./results
+  guidellm-indexer history throughput_mean_rps team=serving -j steady-chat-10
+  guidellm-indexer history ttft_p95_ms --es-server \"$ES_SERVER\" --es-index guidellm --json
+
+A change is where the runs before and after differ most, if few other orders of the same values
+divide as well (energy distance, permutations). It takes about eight runs to tell a clear one.")]
+    History(HistoryArguments),
+}
+
+/// Arguments of `history`.
+#[cfg(feature = "store")]
+#[derive(Debug, Args)]
+pub struct HistoryArguments {
+    /// The figure, by its field in the summaries
+    pub figure: Figure,
+    /// Runs (uuid, or its beginning), labels (NAME=VALUE,…), reports, or a store; by default all
+    #[arg(value_name = "WHAT")]
+    pub what: Vec<String>,
+    /// How samples are put together.
+    #[command(flatten)]
+    pub pooling: PoolingArguments,
+    /// Where documents are.
+    #[command(flatten)]
+    pub source: SourceArguments,
+    /// Print everything as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `check`.
+#[cfg(feature = "store")]
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    /// Runs (uuid, or its beginning), labels (NAME=VALUE,…), reports, or a store; by default all
+    #[arg(value_name = "WHAT")]
+    pub what: Vec<String>,
+    /// The objectives
+    #[arg(long, value_name = "FILE")]
+    pub slo: PathBuf,
+    /// Put what is not kept beside the documents, as kube-burner's alerts
+    #[arg(long)]
+    pub record: bool,
+    /// How samples are put together.
+    #[command(flatten)]
+    pub pooling: PoolingArguments,
+    /// Where documents are.
+    #[command(flatten)]
+    pub source: SourceArguments,
+    /// Print everything as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `compare`.

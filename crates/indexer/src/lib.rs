@@ -5,12 +5,16 @@
 
 mod backoff;
 pub mod bulk;
+#[cfg(feature = "store")]
+mod check;
 pub mod cli;
 pub mod cluster;
 #[cfg(feature = "store")]
 mod compare;
 mod export;
 mod files;
+#[cfg(feature = "store")]
+mod history;
 mod in_order;
 mod index;
 mod journal;
@@ -76,7 +80,11 @@ pub fn run(cli: Cli) -> Exit {
         #[cfg(feature = "store")]
         Command::Summary(arguments) => summary::run(&arguments),
         #[cfg(feature = "store")]
+        Command::Check(arguments) => check::run(&arguments, &unfinished),
+        #[cfg(feature = "store")]
         Command::Compare(arguments) => compare::run(&arguments, &unfinished),
+        #[cfg(feature = "store")]
+        Command::History(arguments) => history::run(&arguments, &unfinished),
         #[cfg(feature = "store")]
         Command::Scenarios(arguments) => scenarios::run(&arguments, &unfinished),
     });

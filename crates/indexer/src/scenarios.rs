@@ -6,7 +6,9 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 use guidellm_results_model::Exit;
-use guidellm_results_model::analysis::{Analysis, Limits, Options, PooledFigure, Scenario};
+use guidellm_results_model::analysis::{
+    Analysis, Limits, Options, PooledFigure, Scenario, sparkline,
+};
 use guidellm_results_model::documents::Summary;
 use guidellm_results_model::figures::Figure;
 
@@ -28,9 +30,6 @@ const COLUMNS: &[(&str, &str, usize, f64)] = &[
 ];
 
 /// Characters of a sparkline.
-const SPARKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-
-/// How many of them.
 const SPARKLINE: usize = 20;
 
 /// A limit of one metric, as on the command line.
@@ -94,7 +93,12 @@ impl PoolingArguments {
 pub(crate) fn run(arguments: &ScenariosArguments, unfinished: &Registry) -> Result<Exit> {
     let options = arguments.pooling.options()?;
     let selected = Selected::open(&arguments.what, &arguments.source, unfinished)?;
-    let analyses = analyses(&selected, arguments.pool_runs, &options)?;
+    let fold = if arguments.pool_runs {
+        Fold::AllRuns
+    } else {
+        Fold::EachRun
+    };
+    let analyses = analyses(&selected, fold, &options)?;
     let text = if arguments.json {
         serde_json::to_string_pretty(&analyses)? + "\n"
     } else {
@@ -105,9 +109,22 @@ pub(crate) fn run(arguments: &ScenariosArguments, unfinished: &Registry) -> Resu
     Ok(Exit::Done)
 }
 
-/// One of each run, or one of all.
-fn analyses(selected: &Selected, together: bool, options: &Options) -> Result<Vec<Analysis>> {
-    if together {
+/// Which samples belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fold {
+    /// Those of one run.
+    EachRun,
+    /// All.
+    AllRuns,
+}
+
+/// An analysis of each run, by time, or one of all.
+pub(crate) fn analyses(
+    selected: &Selected,
+    fold: Fold,
+    options: &Options,
+) -> Result<Vec<Analysis>> {
+    if fold == Fold::AllRuns {
         return Ok(vec![selected.analyse(options)?]);
     }
     let mut summaries = selected.summaries()?;
@@ -158,7 +175,7 @@ fn row(scenario: &Scenario, analysis: &Analysis, limited: bool) -> Vec<String> {
         ));
     }
     let done: Vec<f64> = scenario.seconds.iter().map(|it| it.completed).collect();
-    cells.push(sparkline(&done));
+    cells.push(sparkline(&done, Some(0.0), SPARKLINE));
     let runs: Vec<&str> = analysis.runs.iter().map(|run| &*run.uuid).collect();
     cells.push(match &*runs {
         [run] => (*run).to_owned(),
@@ -178,42 +195,9 @@ fn cell(pooled: &PooledFigure, decimals: usize, factor: f64) -> String {
     }
 }
 
-/// Values as a line of blocks, of a length that fits a table.
-fn sparkline(values: &[f64]) -> String {
-    let width = values.len().div_ceil(SPARKLINE).max(1);
-    #[expect(clippy::cast_precision_loss, reason = "seconds are few")]
-    let means = values
-        .chunks(width)
-        .map(|some| some.iter().sum::<f64>() / some.len() as f64);
-    let means: Vec<f64> = means.collect();
-    let most = means.iter().copied().fold(0.0, f64::max);
-    let spark = |mean: &f64| {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "0 to 7"
-        )]
-        let height = (mean / most * 7.0).round() as usize;
-        SPARKS.get(height).copied().unwrap_or(' ')
-    };
-    if most > 0.0 {
-        means.iter().map(spark).collect()
-    } else {
-        String::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_sparkline_fits_whatever_there_is() {
-        assert_eq!(sparkline(&[0.0, 3.5, 7.0]), "▁▅█");
-        assert_eq!(sparkline(&[]), "");
-        assert_eq!(sparkline(&[0.0]), "");
-        assert_eq!(sparkline(&vec![1.0; 3601]).chars().count(), 20);
-    }
 
     #[test]
     fn limits_have_the_names_of_requests_fields() {

@@ -148,7 +148,8 @@ fn sides_are_runs_or_their_beginnings_or_fields() {
     let found = sides("aaaa-1", "aaaa-2").unwrap();
     let scenario = &found["scenarios"][0];
     assert_eq!(scenario["base_samples"], 2);
-    assert_eq!(scenario["figures"][0]["method"]["name"], "welch");
+    let method = scenario["figures"][0]["method"]["name"].as_str().unwrap();
+    assert!(method.starts_with("welch"), "{method}");
     let found = sides("guidellm_version=0.7.3", "report_generation=0.4").unwrap();
     assert_eq!(found["scenarios"][0]["candidate_samples"], 1);
     let told = sides("aaaa", "aaaa-2").unwrap_err();

@@ -1,6 +1,6 @@
 //! JSON Schemas of the documents, from their types and doc comments.
 
-use schemars::generate::SchemaSettings;
+use schemars::generate::{Contract, SchemaSettings};
 use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
@@ -10,31 +10,36 @@ use crate::documents::{FailedRun, REQUEST_METRIC_NAME, Request, SUMMARY_METRIC_N
 /// Schema of a [`Summary`] as it is written.
 #[must_use]
 pub fn summary() -> Value {
-    generate::<Summary>(SUMMARY_METRIC_NAME)
+    generate::<Summary>(SUMMARY_METRIC_NAME, Contract::Serialize)
 }
 
 /// Schema of a [`Request`] as it is written.
 #[must_use]
 pub fn request() -> Value {
-    generate::<Request>(REQUEST_METRIC_NAME)
+    generate::<Request>(REQUEST_METRIC_NAME, Contract::Serialize)
 }
 
 /// Schema of a [`FailedRun`] as it is written.
 #[must_use]
 pub fn failed_run() -> Value {
-    generate::<FailedRun>("guidellmSummary of a run that left none")
+    generate::<FailedRun>(
+        "guidellmSummary of a run that left none",
+        Contract::Serialize,
+    )
 }
 
 /// Schema of a file of service level objectives.
 #[must_use]
 pub fn slo() -> Value {
-    generate::<crate::slo::SloFile>("slo.yaml")
+    generate::<crate::slo::SloFile>("slo.yaml", Contract::Deserialize)
 }
 
-fn generate<T: JsonSchema>(title: &str) -> Value {
+fn generate<T: JsonSchema>(title: &str, contract: Contract) -> Value {
     let settings = SchemaSettings::draft2020_12()
-        .for_serialize()
-        .with(|settings| settings.inline_subschemas = true)
+        .with(|settings| {
+            settings.inline_subschemas = true;
+            settings.contract = contract;
+        })
         .with_transform(PlainDescriptions)
         .with_transform(NeverNull);
     let mut schema = settings.into_generator().into_root_schema_for::<T>();

@@ -1,8 +1,7 @@
 //! For a pull request.
 
-use guidellm_results_model::analysis::compare::{
-    Comparison, Direction, FigureComparison, ScenarioComparison,
-};
+use guidellm_results_model::analysis::Direction;
+use guidellm_results_model::analysis::compare::{Comparison, FigureComparison, ScenarioComparison};
 use guidellm_results_model::figures::Figure;
 
 use super::{change, explained, fact, interval, number, p_value, verdict};
@@ -82,7 +81,7 @@ fn table<'a>(figures: impl Iterator<Item = &'a FigureComparison>) -> String {
         let meaning = match it.direction {
             Direction::Better => "better",
             Direction::Worse => "worse",
-            Direction::Neutral => "",
+            Direction::Same | Direction::Other => "",
         };
         format!(
             "| `{}` | {} | {} | {by} | {} | {} | {mark}{meaning} |",

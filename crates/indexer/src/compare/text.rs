@@ -1,6 +1,7 @@
 //! For a terminal.
 
-use guidellm_results_model::analysis::compare::{Comparison, Direction, ScenarioComparison};
+use guidellm_results_model::analysis::Direction;
+use guidellm_results_model::analysis::compare::{Comparison, ScenarioComparison};
 use guidellm_results_model::figures::Figure;
 
 use super::{change, explained, fact, interval, number, p_value, verdict};
@@ -37,7 +38,7 @@ fn of_scenario(scenario: &ScenarioComparison, shown: &[Figure]) -> String {
             let meaning = match it.direction {
                 Direction::Better => "better",
                 Direction::Worse => "worse",
-                Direction::Neutral => "",
+                Direction::Same | Direction::Other => "",
             };
             vec![
                 it.figure.to_string(),

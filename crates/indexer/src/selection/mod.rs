@@ -10,13 +10,16 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use guidellm_results_model::analysis::{Analysis, Documents, Options, analyse};
 use guidellm_results_model::documents::Summary;
-use guidellm_results_model::{ReadOptions, RunContext};
+use guidellm_results_model::{Exit, ReadOptions, RunContext};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 
 pub(crate) use self::selector::Selector;
+use crate::bulk::{BulkOptions, BulkSink};
 use crate::cli::SourceArguments;
+use crate::cluster::Connection;
 use crate::files;
+use crate::kube_burner::{Document, DocumentSink};
 use crate::sink::{Sink, read_into};
 use crate::store::Store;
 use crate::targets::DEFAULT_STORE;
@@ -32,8 +35,19 @@ pub(crate) struct Selected {
     store: Store,
     selectors: Vec<Selector>,
     job_name: Option<String>,
+    from: From,
     /// Goes away with this.
     _temporary: Option<Temporary>,
+}
+
+/// Where documents come from.
+enum From {
+    /// A store of the user's.
+    Store,
+    /// A server.
+    Server(Box<Connection>),
+    /// Reports.
+    Reports,
 }
 
 struct Temporary {
@@ -59,12 +73,12 @@ impl Selected {
             }
         }
         let kept = selectors.len() - stores.len() - reports.len();
-        let (store, temporary) = match (&*stores, &*reports, kept) {
-            ([root], [], 0) => (Store::existing(root)?, None),
+        let (store, from, temporary) = match (&*stores, &*reports, kept) {
+            ([root], [], 0) => (Store::existing(root)?, From::Store, None),
             ([], [], _) => source.open(&selectors, unfinished)?,
             ([], _, 0) => {
                 let temporary = Temporary::new(unfinished)?;
-                (temporary.index(&reports)?, Some(temporary))
+                (temporary.index(&reports)?, From::Reports, Some(temporary))
             }
             _ => bail!("name reports, or one store, or runs and labels: not several of these"),
         };
@@ -73,6 +87,7 @@ impl Selected {
             store,
             selectors,
             job_name: source.job_name.clone(),
+            from,
             _temporary: temporary,
         })
     }
@@ -140,6 +155,29 @@ impl Selected {
         Ok(())
     }
 
+    /// Puts kube-burner's documents where these documents are: a store, or the server that has them.
+    pub(crate) fn record(&self, source: &SourceArguments, documents: Vec<Document>) -> Result<()> {
+        let sink: Box<dyn DocumentSink> = match &self.from {
+            From::Store => Box::new(self.store.tables()?),
+            From::Server(connection) => {
+                let indices = source.server.indices()?;
+                let index = indices.first().copied().unwrap_or_default();
+                let options = BulkOptions {
+                    give_up_after: source.server.give_up_after.into(),
+                    ..BulkOptions::new(index)
+                };
+                Box::new(BulkSink::open(connection, options)?)
+            }
+            From::Reports => bail!("reports keep no alerts; name a store, or a server"),
+        };
+        sink.add(documents)?;
+        let shipped = sink.finish()?;
+        match shipped.filter(|shipped| shipped.exit() != Exit::Done) {
+            Some(shipped) => bail!("alerts were not taken: {}", shipped.lines(true).join("; ")),
+            None => Ok(()),
+        }
+    }
+
     /// What they say together.
     pub(crate) fn analyse(&self, options: &Options) -> Result<Analysis> {
         self.analyse_of(self.summaries()?, options)
@@ -157,17 +195,18 @@ impl SourceArguments {
         &self,
         selectors: &[Selector],
         unfinished: &Registry,
-    ) -> Result<(Store, Option<Temporary>)> {
+    ) -> Result<(Store, From, Option<Temporary>)> {
         if let Some(root) = &self.store {
-            return Ok((Store::existing(root)?, None));
+            return Ok((Store::existing(root)?, From::Store, None));
         }
         let Some(connection) = self.server.connection()? else {
-            return Ok((Store::existing(&PathBuf::from(DEFAULT_STORE))?, None));
+            let root = PathBuf::from(DEFAULT_STORE);
+            return Ok((Store::existing(&root)?, From::Store, None));
         };
         let temporary = Temporary::new(unfinished)?;
         let store = temporary.store()?;
         remote::fetch(self, &connection, selectors, &store)?;
-        Ok((store, Some(temporary)))
+        Ok((store, From::Server(Box::new(connection)), Some(temporary)))
     }
 }
 

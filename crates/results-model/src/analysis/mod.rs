@@ -4,21 +4,28 @@
 //! bounded height, and knows no files. What it makes ([`Analysis`]) is what is compared, judged and
 //! shown.
 
+#[cfg(test)]
+mod by_hand;
 pub mod compare;
+mod direction;
 mod documents;
 mod doubts;
+pub mod history;
 mod model;
 mod pool;
 mod resources;
 mod scenario;
 mod series;
+mod sparkline;
 mod spread;
 
+pub use direction::Direction;
 pub use documents::{Documents, MetricSample};
 pub use model::{
     Analysis, Basis, Curve, ErrorCount, Goodput, Limits, Load, Options, PooledFigure, Resource,
     Run, Sample, Scenario, ScenarioKey, Second,
 };
+pub use sparkline::sparkline;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

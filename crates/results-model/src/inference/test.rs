@@ -89,7 +89,7 @@ pub struct Test {
 /// of a side is at least the mean of its samples' `within²`. Three samples that are equal by
 /// chance are no proof of a quiet system. What the requests add is known from many blocks of time,
 /// and so the degrees of freedom count the samples' own variance alone. Simulated, three samples a
-/// side raise a false alarm at 5 % in 1.5 to 4 % of comparisons, whatever the noise between runs
+/// side raise a false alarm at 5 % in 1 to 4.5 % of comparisons, whatever the noise between runs
 /// (`tests/independent/check_statistics.py`). With one sample on a side only the requests' own noise
 /// is known ([`Method::RequestsOnly`]).
 ///

@@ -72,7 +72,6 @@ struct Full {
     #[serde(default)]
     severity: Severity,
     /// What it is for, in words.
-    #[serde(default)]
     description: Option<String>,
 }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 pub use self::comparable::{FactDifference, Refusal};
 pub use self::threshold::{Amount, Crossing, Threshold, ThresholdError};
+use super::Direction;
 use super::model::{Analysis, Basis, Run, Sample, Scenario, ScenarioKey};
 use crate::figures::{Better, Figure};
 use crate::inference::{Interval, Method, Observation, Scale, Test, compare_samples};
@@ -94,20 +95,8 @@ pub struct FigureComparison {
     pub method: Option<Method>,
     /// Whether the corrected p-value is below 1 - level.
     pub significant: bool,
-    /// What the change means.
+    /// Where the figure went.
     pub direction: Direction,
-}
-
-/// What a change means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// An improvement.
-    Better,
-    /// The opposite.
-    Worse,
-    /// No change, or of a figure that is neither good nor bad.
-    Neutral,
 }
 
 /// What came of a threshold in a scenario.
@@ -248,7 +237,7 @@ fn of_figure(
         q_value: None,
         method: found.map(|it| it.method),
         significant: false,
-        direction: direction(figure, candidate - base),
+        direction: Direction::of(figure, base, candidate),
     })
 }
 
@@ -269,21 +258,6 @@ fn observations(figure: Figure, samples: &[Sample]) -> Vec<Observation> {
         })
     };
     samples.iter().filter_map(of).collect()
-}
-
-fn direction(figure: Figure, rise: f64) -> Direction {
-    let improves = match figure.better() {
-        Better::Lower => -rise,
-        Better::Higher => rise,
-        Better::Neither => 0.0,
-    };
-    if improves > 0.0 {
-        Direction::Better
-    } else if improves < 0.0 {
-        Direction::Worse
-    } else {
-        Direction::Neutral
-    }
 }
 
 /// Benjamini and Hochberg over all figures that can be good or bad.

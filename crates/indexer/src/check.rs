@@ -1,0 +1,124 @@
+//! `guidellm-indexer check`: are the service level objectives kept?
+
+use std::fs;
+use std::io::Write;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use guidellm_results_model::Exit;
+use guidellm_results_model::analysis::{Analysis, Scenario};
+use guidellm_results_model::slo::{Outcome, Slos, Verdict};
+use serde::Serialize;
+
+use crate::cli::CheckArguments;
+use crate::kube_burner::{Alert, AlertMetricName, Document};
+use crate::scenarios::{Fold, analyses};
+use crate::selection::{Selected, tell_doubts};
+use crate::tell;
+use crate::unfinished::Registry;
+
+/// Objectives, judged in one scenario of a run.
+#[derive(Debug, Serialize)]
+struct Judged {
+    uuid: Arc<str>,
+    scenario: String,
+    job_name: Arc<str>,
+    #[serde(skip)]
+    document: Option<Alert>,
+    #[serde(flatten)]
+    verdict: Verdict,
+}
+
+pub(crate) fn run(arguments: &CheckArguments, unfinished: &Registry) -> Result<Exit> {
+    let path = &arguments.slo;
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let slos = Slos::parse(&text, &path.display().to_string())?;
+    let options = arguments.pooling.options()?;
+    let selected = Selected::open(&arguments.what, &arguments.source, unfinished)?;
+    let analyses = analyses(&selected, Fold::EachRun, &options)?;
+    let judged: Vec<Judged> = analyses.iter().flat_map(|it| judge(&slos, it)).collect();
+    if arguments.json {
+        let mut stdout = std::io::stdout().lock();
+        serde_json::to_writer_pretty(&mut stdout, &judged)?;
+        writeln!(stdout)?;
+    } else {
+        analyses.iter().for_each(tell_doubts);
+        print(&judged)?;
+    }
+    if arguments.record {
+        let alerts = judged.iter().filter_map(|it| it.document.clone());
+        selected.record(&arguments.source, alerts.map(Document::Alert).collect())?;
+    }
+    if judged.is_empty() {
+        tell("error: no objective is for any of these scenarios");
+        return Ok(Exit::SomeFailed);
+    }
+    Ok(if judged.iter().any(|it| it.verdict.fails()) {
+        Exit::ThresholdCrossed
+    } else {
+        Exit::Done
+    })
+}
+
+fn print(judged: &[Judged]) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    for it in judged {
+        let mark = match (it.verdict.met, it.verdict.fails()) {
+            (Outcome::Met, _) => "ok",
+            (_, true) => "FAILED",
+            (_, false) => "warning",
+        };
+        let Judged {
+            scenario, verdict, ..
+        } = it;
+        writeln!(stdout, "{mark:8}{scenario}: {verdict}  ({})", it.uuid)?;
+    }
+    Ok(())
+}
+
+fn judge(slos: &Slos, analysis: &Analysis) -> Vec<Judged> {
+    let of = |scenario: &Scenario| {
+        let job_name = &scenario.key.job_name;
+        let verdicts = slos.judge(job_name, |figure| {
+            scenario.figures.get(&figure).map(|it| it.value)
+        });
+        let judged = verdicts.into_iter().map(|verdict| Judged {
+            uuid: uuid(scenario),
+            scenario: scenario.key.to_string(),
+            job_name: job_name.clone(),
+            document: (verdict.met != Outcome::Met)
+                .then(|| alert(scenario, &verdict))
+                .flatten(),
+            verdict,
+        });
+        judged.collect::<Vec<_>>()
+    };
+    analysis.scenarios.iter().flat_map(of).collect()
+}
+
+fn uuid(scenario: &Scenario) -> Arc<str> {
+    let sample = scenario.samples.first();
+    sample.map_or_else(|| "".into(), |it| it.summary.origin.uuid.clone())
+}
+
+/// What was missed, as kube-burner tells of an alert; at the end of the scenario.
+fn alert(scenario: &Scenario, verdict: &Verdict) -> Option<Alert> {
+    let ends = scenario.samples.iter().map(|it| {
+        let summary = &it.summary;
+        summary.window.end_timestamp.unwrap_or(summary.timestamp)
+    });
+    Some(Alert {
+        timestamp: ends.max()?,
+        uuid: uuid(scenario),
+        severity: verdict.slo.severity,
+        description: match &verdict.slo.description {
+            Some(description) => format!("{}: {verdict} ({description})", scenario.key),
+            None => format!("{}: {verdict}", scenario.key),
+        },
+        metric_name: AlertMetricName::Alert,
+        churn_metric: false,
+        metadata: Arc::default(),
+        job_name: scenario.key.job_name.clone(),
+        expr: format!("{}: {}", scenario.key, verdict.slo.expr).into(),
+    })
+}

@@ -1,0 +1,110 @@
+//! `check` and `history` as commands, on genuine reports.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{errors, fixture, run};
+use serde_json::{Map, Value};
+
+/// A store of the runs `run-0`, `run-1` and so on, each of one report.
+fn indexed(folder: &Path, reports: &[&str]) {
+    for (number, report) in reports.iter().enumerate() {
+        let report = fixture(&format!("reports/{report}"));
+        let uuid = format!("run-{number}");
+        let arguments = [
+            "index",
+            report.to_str().unwrap(),
+            "--uuid",
+            &uuid,
+            "-j",
+            "chat",
+        ];
+        let output = run(folder, &arguments);
+        assert!(output.status.success(), "{}", errors(&output));
+    }
+}
+
+fn check(folder: &Path, slos: &str, more: &[&str]) -> (Option<i32>, String) {
+    fs::write(folder.join("slo.yaml"), slos).unwrap();
+    let output = run(folder, &[&["check", "--slo", "slo.yaml"], more].concat());
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    (output.status.code(), text + &errors(&output))
+}
+
+#[test]
+fn objectives_are_judged_and_what_is_missed_ends_with_3() {
+    let folder = tempfile::tempdir().unwrap();
+    indexed(folder.path(), &["0.8.1/constant_mixed.json"]);
+    let kept = "slos: [ttft_p95_ms <= 500, {expr: request_success_rate >= 1, severity: warning}]";
+    let (code, text) = check(folder.path(), kept, &[]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("ok      chat constant 4/s: ttft_p95_ms <= 500: met, it is 61.2"));
+    assert!(text.contains("warning chat constant 4/s: request_success_rate >= 1: missed"));
+    let missed = "slos: [{expr: ttft_p95_ms < 50, scenarios: [ch*], description: chats feel slow}]";
+    let (code, text) = check(folder.path(), missed, &[]);
+    assert_eq!(code, Some(3), "{text}");
+    assert!(
+        text.contains("FAILED  chat constant 4/s: ttft_p95_ms < 50: missed"),
+        "{text}"
+    );
+    // Nobody knows whether this one is kept.
+    assert_eq!(
+        check(folder.path(), "slos: [goodput_mean_rps > 0]", &[]).0,
+        Some(3)
+    );
+    let none = "slos: [{expr: ttft_p95_ms < 50, scenarios: [rag]}]";
+    assert_eq!(check(folder.path(), none, &[]).0, Some(1));
+    let (code, text) = check(folder.path(), "slos: [ttft_p96_ms < 50]", &[]);
+    assert_eq!(code, Some(2));
+    assert!(
+        text.contains("slo.yaml") && text.contains("`ttft_p90_ms`"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_is_missed_is_recorded_as_an_alert_once() {
+    let folder = tempfile::tempdir().unwrap();
+    indexed(folder.path(), &["0.8.1/constant_mixed.json"]);
+    let slos = "slos: [{expr: ttft_p95_ms < 50, severity: critical}, itl_mean_ms < 1]";
+    for _ in 0..2 {
+        assert_eq!(check(folder.path(), slos, &["--record"]).0, Some(3));
+    }
+    let alerts = folder.path().join("results/alerts");
+    let files = common::files(&alerts);
+    assert_eq!(files.len(), 2, "{files:?}");
+    let report = fixture("reports/0.8.1/constant_mixed.json");
+    let (code, told) = check(folder.path(), slos, &[report.to_str().unwrap(), "--record"]);
+    assert_eq!(code, Some(2), "{told}");
+}
+
+#[test]
+fn a_figure_is_told_over_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let reports =
+        ["0.4.0", "0.5.4", "0.7.3", "0.8.1"].map(|it| format!("{it}/constant_mixed.json"));
+    indexed(folder.path(), &reports.each_ref().map(String::as_str));
+    let output = run(folder.path(), &["history", "ttft_p95_ms", "--json"]);
+    assert!(output.status.success(), "{}", errors(&output));
+    let series: Vec<Map<String, Value>> = serde_json::from_slice(&output.stdout).unwrap();
+    let points = series.first().unwrap()["points"].as_array().unwrap();
+    let mut told = points
+        .iter()
+        .map(|it| it["run"].as_str().unwrap())
+        .collect::<Vec<_>>();
+    told.sort_unstable();
+    assert_eq!(told, ["run-0", "run-1", "run-2", "run-3"]);
+    for point in points {
+        let uuid = point["run"].as_str().unwrap();
+        let output = run(folder.path(), &["summary", "--json"]);
+        let summaries: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+        let own = summaries.iter().find(|it| it["uuid"] == uuid).unwrap();
+        assert_eq!(point["value"], own["ttft_p95_ms"]);
+    }
+    let output = run(folder.path(), &["history", "goodput_mean_rps"]);
+    assert_eq!(output.status.code(), Some(2));
+}
