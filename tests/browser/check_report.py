@@ -110,11 +110,11 @@ def wrong_data(found: dict, summaries: list[dict]) -> list[str]:
     return wrong
 
 
-def wrong_page(found: dict, complaints: list[str], title: str, narrow: bool) -> list[str]:
+def wrong_page(found: dict, complaints: list[str], title: str, width: int) -> list[str]:
     """What is wrong with how a page is."""
     wrong = list(complaints)
-    if found["width"] > found["window"]:
-        wrong.append(f"{found['width']} px in a window of {found['window']}")
+    if found["window"] != width or found["width"] > width:
+        wrong.append(f"{found['width']} px in a window of {width} ({found['window']})")
     wrong += [f"outside the window: {it}" for it in found["wide"][:5]]
     wrong += [f"faint: {it}" for it in found["faint"][:5]]
     wrong += [f"outside the drawing: {it}" for it in found["outside"][:5]]
@@ -163,7 +163,7 @@ class Checks:
             self.browser.open(page)
             found = self.browser.run(SCRIPT)
             complaints = self.browser.complaints()
-            wrong = wrong_page(found, complaints, title, width < 600) + wrong_cells(found)
+            wrong = wrong_page(found, complaints, title, width) + wrong_cells(found)
             if summaries is not None:
                 wrong += wrong_data(found, summaries)
             self.add(f"{name}: {width} px, {scheme}", wrong)

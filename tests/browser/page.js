@@ -5,7 +5,7 @@
 
   // Nothing is wider than the window, except what scrolls in a frame of its own.
   found.width = document.documentElement.scrollWidth;
-  found.window = window.innerWidth;
+  found.window = document.documentElement.clientWidth;
   found.wide = [];
   const scrolls = (element) => {
     for (let it = element; it; it = it.parentElement) {
@@ -15,7 +15,7 @@
   };
   document.querySelectorAll("body *").forEach((element) => {
     const box = element.getBoundingClientRect();
-    if (box.width > 0 && box.right > window.innerWidth + 1 && !scrolls(element)) {
+    if (box.width > 0 && box.right > document.documentElement.clientWidth + 1 && !scrolls(element)) {
       found.wide.push(`${element.tagName} ${element.textContent.trim().slice(0, 40)}`);
     }
   });
