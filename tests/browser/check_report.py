@@ -151,7 +151,10 @@ class Checks:
         store, page = self.folder / f"{name}.store", self.folder / f"{name}.html"
         for report, flags in reports:
             run(self.indexer, "index", "--quiet", "--store", store, *flags, report)
-        run(self.page, store, page, *more)
+        if "--made-up" in more:
+            run(self.page, store, page, *more)
+        else:
+            run(self.indexer, "report", "--store", store, "-o", page, "--title", *more)
         return page
 
     def look(self, name: str, page: Path, title: str, summaries: list[dict] | None = None) -> None:

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -30,9 +31,7 @@ struct Judged {
 }
 
 pub(crate) fn run(arguments: &CheckArguments, unfinished: &Registry) -> Result<Exit> {
-    let path = &arguments.slo;
-    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    let slos = Slos::parse(&text, &path.display().to_string())?;
+    let slos = objectives(&arguments.slo)?;
     let options = arguments.pooling.options()?;
     let selected = Selected::open(&arguments.what, &arguments.source, unfinished)?;
     let analyses = analyses(&selected, Fold::EachRun, &options)?;
@@ -58,6 +57,13 @@ pub(crate) fn run(arguments: &CheckArguments, unfinished: &Registry) -> Result<E
     } else {
         Exit::Done
     })
+}
+
+/// The objectives of a file.
+pub(crate) fn objectives(path: &Path) -> Result<Slos> {
+    let name = path.display().to_string();
+    let text = fs::read_to_string(path).with_context(|| name.clone())?;
+    Ok(Slos::parse(&text, &name)?)
 }
 
 fn print(judged: &[Judged]) -> Result<()> {

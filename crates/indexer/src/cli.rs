@@ -131,7 +131,8 @@ divide as well (energy distance, permutations). It takes about eight runs to tel
   guidellm-indexer report 0b54c0de --baseline 7a11f00d --slo slo.yaml -o nightly.html
   guidellm-indexer report sample-*.json --title 'EPP 1.1, load-aware'
 
-The page needs no network and no scripts. Exit code 3: an objective is not kept.")]
+The page needs no network and no scripts. Exit code 3: an objective is not kept,
+or a change of --fail-on came.")]
     Report(ReportPageArguments),
 }
 
@@ -145,6 +146,10 @@ pub struct ReportPageArguments {
     /// What to compare them with: the same as one WHAT
     #[arg(long, value_name = "WHAT")]
     pub baseline: Option<String>,
+    /// A change from the baseline that is a regression: `ttft_p95_ms>+5%`; may be given several
+    /// times
+    #[arg(long, value_name = "CHANGE")]
+    pub fail_on: Vec<Threshold>,
     /// Objectives to judge them by
     #[arg(long, value_name = "FILE")]
     pub slo: Option<PathBuf>,

@@ -92,7 +92,12 @@ pub fn run(cli: Cli) -> Exit {
     });
     ended.unwrap_or_else(|error| {
         tell(&format!("error: {error:#}"));
-        Exit::Unusable
+        let cluster = error.downcast_ref::<cluster::ClusterError>();
+        if cluster.is_some_and(cluster::ClusterError::is_retryable) {
+            Exit::DeadlinePassed
+        } else {
+            Exit::Unusable
+        }
     })
 }
 

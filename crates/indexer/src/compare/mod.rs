@@ -90,14 +90,19 @@ pub(crate) fn run(arguments: &CompareArguments, unfinished: &Registry) -> Result
         );
         return Ok(Exit::SomeFailed);
     }
-    Ok(if comparison.has_failed() {
+    Ok(exit(&comparison))
+}
+
+/// What a comparison's thresholds came to.
+pub(crate) fn exit(comparison: &Comparison) -> Exit {
+    if comparison.has_failed() {
         Exit::ThresholdCrossed
     } else if comparison.is_incomplete() {
         tell("error: not every threshold could be judged");
         Exit::SomeFailed
     } else {
         Exit::Done
-    })
+    }
 }
 
 fn write(output: Option<&PathBuf>, text: &str) -> Result<()> {
@@ -162,8 +167,7 @@ fn p_value(comparison: &FigureComparison) -> String {
     )
 }
 
-/// What differs, in words.
-pub(crate) fn fact(difference: &FactDifference) -> String {
+fn fact(difference: &FactDifference) -> String {
     let side = |values: &[Value]| {
         let plain = |value: &Value| {
             value

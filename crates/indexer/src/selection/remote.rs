@@ -1,6 +1,6 @@
 //! What a server has of what is asked for, brought into a store.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use guidellm_results_model::documents::Summary;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -10,7 +10,7 @@ use tokio::runtime::Builder;
 use super::Selector;
 use crate::bulk::Stop;
 use crate::cli::SourceArguments;
-use crate::cluster::{Cluster, Connection, Search};
+use crate::cluster::{Cluster, ClusterError, Connection, Search};
 use crate::export::{export_benchmark, parsed, term};
 use crate::kube_burner::{Alert, Document, JobSummary, Metric};
 use crate::sink::Sinks;
@@ -35,7 +35,11 @@ pub(super) fn fetch(
         runtime.block_on(Cluster::connect(connection))
     })?;
     let Some(cluster) = reached else {
-        bail!("the server stayed away; --give-up-after says for how long it is tried");
+        let gone = ClusterError::Unreachable {
+            nodes: "the server".to_owned(),
+            reason: "it was given up; --give-up-after says when".to_owned(),
+        };
+        return Err(gone.into());
     };
     runtime.block_on(async {
         let mut search = Search::open(&cluster, &indices, *server.give_up_after).await?;

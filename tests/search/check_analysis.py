@@ -1,0 +1,151 @@
+"""What is asked of a server's documents, beside the same documents in a store.
+
+    python check_analysis.py BINARY SERVER
+"""
+
+import json
+from pathlib import Path
+
+from one_server import main
+from server import ROOT, Server, indexer
+
+REPORTS = ROOT / "fixtures/reports"
+#: Runs, their samples, and the picker's image that their job's summary names.
+RUNS = {
+    "run-base": (["0.5.4", "0.7.3"], "epp:1.0"),
+    "run-next": (["0.8.1", "0.4.0"], "epp:1.1"),
+}
+JOB = "steady-chat"
+SERIES = [("epp-0", [0.5, 0.7]), ("epp-1", [0.1, 0.3])]
+
+
+def kube_burner(uuid: str, image: str, start: str) -> list[dict]:
+    """A job's summary and a metric of two pods, as kube-burner writes them."""
+    summary = {
+        "timestamp": start, "endTimestamp": start, "elapsedTime": 8.0, "uuid": uuid,
+        "metricName": "jobSummary", "jobConfig": {"name": JOB, "jobIterations": 1},
+        "version": "1", "passed": True, "eppImage": image,
+    }  # fmt: skip
+    metrics = [
+        {
+            "timestamp": start, "labels": {"namespace": "llm-d", "pod": pod}, "value": value,
+            "uuid": uuid, "query": "sum(cpu)", "metricName": "cpu-usage", "jobName": JOB,
+            "duringLoad": True,
+        }
+        for pod, values in SERIES
+        for value in values
+    ]  # fmt: skip
+    return [summary, *metrics]
+
+
+def fill(server: Server, binary: str, folder: str, index: str) -> list[str]:
+    """The same benchmarks in a server and in a store; kube-burner's documents in the server."""
+    found = []
+    for uuid, (releases, image) in RUNS.items():
+        for sample, release in enumerate(releases):
+            report = str(REPORTS / release / "constant_mixed.json")
+            command = ("index", report, "--uuid", uuid, "-j", JOB, "-s", str(sample), "--quiet")
+            targets = ("--es-server", server.url, "--es-index", index, "--store", "store")
+            code, _, told = indexer(binary, *command, *targets, folder=folder)
+            if code:
+                found.append(f"{report}: exit {code}: {told}")
+        lines = []
+        for document in kube_burner(uuid, image, "2026-11-24T06:01:01.000000Z"):
+            lines += [json.dumps({"index": {"_index": index}}), json.dumps(document)]
+        status, answer = server.call("POST", "_bulk?refresh=true", "\n".join(lines) + "\n")
+        if status != 200 or answer["errors"]:
+            found.append(f"bulk: {answer}")
+    return found
+
+
+def asked(binary: str, folder: str, *command: str) -> tuple[int, object, str]:
+    """Exit code, standard output as JSON if it is some, and what was told."""
+    code, outcome, told = indexer(binary, *command, folder=folder)
+    if "json" in command and outcome:
+        outcome = json.loads(outcome)
+    return code, outcome, told
+
+
+def check_scenarios(server: Server, binary: str, folder: str) -> list[str]:
+    """Figures are the store's; facts and metrics are those of the run's job."""
+    found = fill(server, binary, folder, "analysed")
+    where = ("--es-server", server.url, "--es-index", "analysed")
+    for uuid, (_, image) in RUNS.items():
+        _, (local,), _ = asked(binary, folder, "scenarios", uuid, "--store", "store", "--json")
+        code, (remote,), told = asked(binary, folder, "scenarios", uuid[:6], *where, "--json")
+        if code:
+            found.append(f"{uuid}: exit {code}: {told}")
+        facts = remote["runs"][0].pop("facts")
+        if facts.get("eppImage") != image:
+            found.append(f"{uuid}: facts {facts}")
+        resources = remote["scenarios"][0].pop("resources")
+        means = {it["labels"]: (round(it["mean"], 9), it["max"]) for it in resources}
+        wanted = {f'pod="{pod}"': (round(sum(of) / 2, 9), of[1]) for pod, of in SERIES}
+        if means != wanted:
+            found.append(f"{uuid}: resources {means} and not {wanted}")
+        local["runs"][0].pop("facts")
+        local["scenarios"][0].pop("resources")
+        if remote != local:
+            found.append(f"{uuid}: not what the store says")
+    return found
+
+
+def check_sides(server: Server, binary: str, folder: str) -> list[str]:
+    """Sides by what is known of a run, by a field of its benchmarks, and by nothing that is there."""
+    found = fill(server, binary, folder, "sides")
+    where = ("--es-server", server.url, "--es-index", "sides", "--format", "json")
+    sides = ("eppImage=epp:1.0", "eppImage=epp:1.1")
+    code, comparison, told = asked(binary, folder, "compare", *sides, *where)
+    if code:
+        return [*found, f"exit {code}: {told}"]
+    (scenario,) = comparison["scenarios"]
+    if (scenario["base_samples"], scenario["candidate_samples"]) != (2, 2):
+        found.append(f"samples: {scenario['base_samples']}, {scenario['candidate_samples']}")
+    facts = [(it["name"], it["base"], it["candidate"]) for it in comparison["facts"]]
+    if facts != [("eppImage", ["epp:1.0"], ["epp:1.1"])]:
+        found.append(f"facts: {facts}")
+    _, local, _ = asked(
+        binary, folder, "compare", *RUNS, "--store", "store", "--format", "json"
+    )  # fmt: skip
+    if local["scenarios"] != comparison["scenarios"]:
+        found.append("the server's comparison is not the store's")
+    fields = ("guidellm_version=0.7.3", "report_generation=0.7-0.8,guidellm_version=0.8.1")
+    code, comparison, told = asked(binary, folder, "compare", *fields, *where)
+    if code or comparison["scenarios"][0]["candidate_samples"] != 1:
+        found.append(f"by fields: exit {code}: {told}")
+    code, _, told = asked(binary, folder, "compare", "eppImage=epp:9", "run-next", *where)
+    if code != 2 or "no benchmark fits" not in told:
+        found.append(f"nothing fits: exit {code}: {told}")
+    return found
+
+
+def check_objectives(server: Server, binary: str, folder: str) -> list[str]:
+    """What is missed is in the server once, as an alert."""
+    found = fill(server, binary, folder, "objectives")
+    slos = "slos: [ttft_p95_ms <= 500, {expr: request_success_rate >= 1, severity: critical}]"
+    Path(folder, "slo.yaml").write_text(slos)
+    where = ("--es-server", server.url, "--es-index", "objectives")
+    for _ in range(2):
+        code, judged, told = asked(
+            binary, folder, "check", "--slo", "slo.yaml", "--record", *where, "--json"
+        )  # fmt: skip
+        if code != 3 or [it["met"] for it in judged].count("missed") != 2:
+            found.append(f"exit {code}: {told} {judged}")
+    server.call("POST", "objectives/_refresh")
+    query = {"query": {"term": {"metricName.keyword": "alert"}}}
+    hits = server.call("POST", "objectives/_search", query)[1]["hits"]["hits"]
+    alerts = sorted((it["_source"]["uuid"], it["_source"]["severity"]) for it in hits)
+    if alerts != [(uuid, "critical") for uuid in sorted(RUNS)]:
+        found.append(f"alerts: {alerts}")
+    return found
+
+
+def check_gone(server: Server, binary: str, folder: str) -> list[str]:
+    """A server that stays away ends it, and says so."""
+    where = ("--es-server", "http://127.0.0.1:1", "--es-index", "x", "--give-up-after", "1s")
+    code, _, told = asked(binary, folder, "scenarios", *where)
+    return [] if code == 4 and "127.0.0.1:1" in told else [f"exit {code}: {told}"]
+
+
+if __name__ == "__main__":
+    main(__doc__, (check_scenarios, check_sides, check_objectives, check_gone))
