@@ -197,3 +197,33 @@ fn a_broken_report_ends_a_comparison() {
     assert!(errors(&output).contains("truncated_in_record.json"));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn every_genuine_report_is_no_different_from_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = common::files(&fixture("reports"));
+    assert!(reports.len() > 30);
+    for report in reports {
+        let name = report.to_str().unwrap();
+        let output = run(folder.path(), &["compare", name, name, "--format", "json"]);
+        assert!(output.status.success(), "{name}: {}", errors(&output));
+        let comparison: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let scenarios = comparison["scenarios"].as_array().unwrap();
+        assert!(!scenarios.is_empty(), "{name}");
+        for figure in scenarios
+            .iter()
+            .flat_map(|it| it["figures"].as_array().unwrap())
+        {
+            let nothing = figure
+                .get("change")
+                .is_none_or(|it| it.as_f64() == Some(0.0));
+            assert!(
+                nothing && figure["significant"] == false,
+                "{name}: {figure}"
+            );
+            assert_eq!(figure["direction"], "same", "{name}: {figure}");
+        }
+        let output = run(folder.path(), &["scenarios", name]);
+        assert!(output.status.success(), "{name}: {}", errors(&output));
+    }
+}
