@@ -32,8 +32,8 @@ struct Judged {
 
 pub(crate) fn run(arguments: &CheckArguments, unfinished: &Registry) -> Result<Exit> {
     let slos = objectives(&arguments.slo)?;
-    let options = arguments.pooling.options()?;
-    let selected = Selected::open(&arguments.what, &arguments.source, unfinished)?;
+    let options = arguments.about.pooling.options()?;
+    let selected = Selected::open(&arguments.about.what, &arguments.about.source, unfinished)?;
     let analyses = analyses(&selected, Fold::EachRun, &options)?;
     let judged: Vec<Judged> = analyses.iter().flat_map(|it| judge(&slos, it)).collect();
     if arguments.json {
@@ -46,7 +46,10 @@ pub(crate) fn run(arguments: &CheckArguments, unfinished: &Registry) -> Result<E
     }
     if arguments.record {
         let alerts = judged.iter().filter_map(|it| it.document.clone());
-        selected.record(&arguments.source, alerts.map(Document::Alert).collect())?;
+        selected.record(
+            &arguments.about.source,
+            alerts.map(Document::Alert).collect(),
+        )?;
     }
     if judged.is_empty() {
         tell("error: no objective is for any of these scenarios");

@@ -4,17 +4,14 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-#[cfg(feature = "store")]
-use guidellm_results_model::analysis::compare::Threshold;
-#[cfg(feature = "store")]
-use guidellm_results_model::figures::Figure;
 
 use crate::bulk::Operation;
-#[cfg(feature = "store")]
-use crate::compare::ComparisonFormat;
 use crate::output::Format;
 #[cfg(feature = "store")]
-use crate::scenarios::Limit;
+pub use crate::questions::{
+    CheckArguments, CompareArguments, HistoryArguments, PoolingArguments, QuestionArguments,
+    ReportPageArguments, ScenariosArguments, SourceArguments,
+};
 use crate::shard::Shard;
 #[cfg(feature = "sidecar")]
 use crate::sidecar::Contract;
@@ -134,171 +131,6 @@ divide as well (energy distance, permutations). It takes about eight runs to tel
 The page needs no network and no scripts. Exit code 3: an objective is not kept,
 or a change of --fail-on came.")]
     Report(ReportPageArguments),
-}
-
-/// Arguments of `report`.
-#[cfg(feature = "report")]
-#[derive(Debug, Args)]
-pub struct ReportPageArguments {
-    /// Runs (uuid, or its beginning), labels (NAME=VALUE,…), reports, or a store; by default all
-    #[arg(value_name = "WHAT")]
-    pub what: Vec<String>,
-    /// What to compare them with: the same as one WHAT
-    #[arg(long, value_name = "WHAT")]
-    pub baseline: Option<String>,
-    /// A change from the baseline that is a regression: `ttft_p95_ms>+5%`; may be given several
-    /// times
-    #[arg(long, value_name = "CHANGE")]
-    pub fail_on: Vec<Threshold>,
-    /// Objectives to judge them by
-    #[arg(long, value_name = "FILE")]
-    pub slo: Option<PathBuf>,
-    /// Where the page goes; `-` for standard output
-    #[arg(long, short, value_name = "FILE", default_value = "report.html")]
-    pub output: PathBuf,
-    /// Its title
-    #[arg(long)]
-    pub title: Option<String>,
-    /// How samples are put together.
-    #[command(flatten)]
-    pub pooling: PoolingArguments,
-    /// Where documents are.
-    #[command(flatten)]
-    pub source: SourceArguments,
-}
-
-/// Arguments of `history`.
-#[cfg(feature = "store")]
-#[derive(Debug, Args)]
-pub struct HistoryArguments {
-    /// The figure, by its field in the summaries
-    pub figure: Figure,
-    /// Runs (uuid, or its beginning), labels (NAME=VALUE,…), reports, or a store; by default all
-    #[arg(value_name = "WHAT")]
-    pub what: Vec<String>,
-    /// How samples are put together.
-    #[command(flatten)]
-    pub pooling: PoolingArguments,
-    /// Where documents are.
-    #[command(flatten)]
-    pub source: SourceArguments,
-    /// Print everything as JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Arguments of `check`.
-#[cfg(feature = "store")]
-#[derive(Debug, Args)]
-pub struct CheckArguments {
-    /// Runs (uuid, or its beginning), labels (NAME=VALUE,…), reports, or a store; by default all
-    #[arg(value_name = "WHAT")]
-    pub what: Vec<String>,
-    /// The objectives
-    #[arg(long, value_name = "FILE")]
-    pub slo: PathBuf,
-    /// Put what is not kept beside the documents, as kube-burner's alerts
-    #[arg(long)]
-    pub record: bool,
-    /// How samples are put together.
-    #[command(flatten)]
-    pub pooling: PoolingArguments,
-    /// Where documents are.
-    #[command(flatten)]
-    pub source: SourceArguments,
-    /// Print everything as JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Arguments of `compare`.
-#[cfg(feature = "store")]
-#[derive(Debug, Args)]
-pub struct CompareArguments {
-    /// What to compare with
-    pub base: String,
-    /// What to compare
-    pub candidate: String,
-    /// A change that is a regression: `ttft_p95_ms>+5%`, `request_success_rate<-0.01`; may be
-    /// given several times
-    #[arg(long, value_name = "CHANGE")]
-    pub fail_on: Vec<Threshold>,
-    /// A regression has to be significant
-    #[arg(long)]
-    pub require_significant: bool,
-    /// Compare also what measures something else
-    #[arg(long)]
-    pub force: bool,
-    /// A figure to show, instead of the usual ones; may be given several times
-    #[arg(long, value_name = "NAME")]
-    pub figure: Vec<Figure>,
-    /// How it is written
-    #[arg(long, value_enum, default_value_t)]
-    pub format: ComparisonFormat,
-    /// Write it to a file
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// How samples are put together.
-    #[command(flatten)]
-    pub pooling: PoolingArguments,
-    /// Where documents are.
-    #[command(flatten)]
-    pub source: SourceArguments,
-}
-
-/// Where documents to ask about are.
-#[cfg(feature = "store")]
-#[derive(Debug, Clone, Args)]
-pub struct SourceArguments {
-    /// A store [default: results, without a server]
-    #[arg(long, value_name = "DIR")]
-    pub store: Option<PathBuf>,
-    /// Only this scenario
-    #[arg(long, short)]
-    pub job_name: Option<String>,
-    /// The server that has them.
-    #[command(flatten)]
-    pub server: ServerArguments,
-}
-
-/// How samples are put together.
-#[cfg(feature = "store")]
-#[derive(Debug, Clone, Args)]
-pub struct PoolingArguments {
-    /// Leave out this much at the beginning of each measured window, beyond GuideLLM's own warm-up
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
-    pub trim_start: f64,
-    /// Leave out this much at the end
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
-    pub trim_end: f64,
-    /// A limit that good requests keep, for goodput: `ttft_ms`, `itl_ms`, `tpot_ms`,
-    /// `request_latency_seconds`; may be given several times
-    #[arg(long, value_name = "NAME=LIMIT")]
-    pub limit: Vec<Limit>,
-    /// Level of confidence intervals
-    #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
-    pub level: f64,
-}
-
-/// Arguments of `scenarios`.
-#[cfg(feature = "store")]
-#[derive(Debug, Args)]
-pub struct ScenariosArguments {
-    /// Runs (uuid, or its beginning), labels (NAME=VALUE,…), reports, or a store; by default all
-    #[arg(value_name = "WHAT")]
-    pub what: Vec<String>,
-    /// How samples are put together.
-    #[command(flatten)]
-    pub pooling: PoolingArguments,
-    /// Where documents are.
-    #[command(flatten)]
-    pub source: SourceArguments,
-    /// Take the samples of all runs together
-    #[arg(long)]
-    pub pool_runs: bool,
-    /// Print everything as JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Which reports, and whose.

@@ -15,8 +15,8 @@ use crate::unfinished::Registry;
 const SEED: u64 = 0;
 
 pub(crate) fn run(arguments: &HistoryArguments, unfinished: &Registry) -> Result<Exit> {
-    let options = arguments.pooling.options()?;
-    let selected = Selected::open(&arguments.what, &arguments.source, unfinished)?;
+    let options = arguments.about.pooling.options()?;
+    let selected = Selected::open(&arguments.about.what, &arguments.about.source, unfinished)?;
     let analyses = analyses(&selected, Fold::EachRun, &options)?;
     let series = history(&analyses, arguments.figure, 1.0 - options.level, SEED);
     if series.is_empty() {

@@ -22,6 +22,8 @@ pub mod kube_burner;
 pub mod mappings;
 mod output;
 mod progress;
+#[cfg(feature = "store")]
+mod questions;
 mod reading;
 mod replay;
 #[cfg(feature = "report")]

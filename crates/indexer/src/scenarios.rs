@@ -91,8 +91,8 @@ impl PoolingArguments {
 }
 
 pub(crate) fn run(arguments: &ScenariosArguments, unfinished: &Registry) -> Result<Exit> {
-    let options = arguments.pooling.options()?;
-    let selected = Selected::open(&arguments.what, &arguments.source, unfinished)?;
+    let options = arguments.about.pooling.options()?;
+    let selected = Selected::open(&arguments.about.what, &arguments.about.source, unfinished)?;
     let fold = if arguments.pool_runs {
         Fold::AllRuns
     } else {

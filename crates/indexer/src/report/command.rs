@@ -26,10 +26,10 @@ pub(crate) fn run(arguments: &ReportPageArguments, unfinished: &Registry) -> Res
     }
     let options = Options {
         standard_errors: arguments.baseline.is_some(),
-        ..arguments.pooling.options()?
+        ..arguments.about.pooling.options()?
     };
     let slos = arguments.slo.as_deref().map(objectives).transpose()?;
-    let selected = Selected::open(&arguments.what, &arguments.source, unfinished)?;
+    let selected = Selected::open(&arguments.about.what, &arguments.about.source, unfinished)?;
     let analysis = selected.analyse(&options)?;
     tell_doubts(&analysis);
     let comparison = comparison(arguments, &analysis, &options, unfinished)?;
@@ -68,7 +68,11 @@ fn comparison(
     let Some(name) = &arguments.baseline else {
         return Ok(None);
     };
-    let base = Selected::open(std::slice::from_ref(name), &arguments.source, unfinished)?;
+    let base = Selected::open(
+        std::slice::from_ref(name),
+        &arguments.about.source,
+        unfinished,
+    )?;
     let options_of_comparison = CompareOptions {
         thresholds: arguments.fail_on.clone(),
         level: options.level,
