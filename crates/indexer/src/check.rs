@@ -7,27 +7,52 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use guidellm_results_model::Exit;
-use guidellm_results_model::analysis::{Analysis, Scenario};
+use guidellm_results_model::analysis::{Analysis, Options, Scenario};
 use guidellm_results_model::slo::{Outcome, Slos, Verdict};
 use serde::Serialize;
 
-use crate::cli::CheckArguments;
+use crate::cli::{CheckArguments, SourceArguments};
 use crate::kube_burner::{Alert, AlertMetricName, Document};
 use crate::scenarios::{Fold, analyses};
 use crate::selection::{Selected, tell_doubts};
 use crate::tell;
 use crate::unfinished::Registry;
 
-/// Objectives, judged in one scenario of a run.
+/// An objective, judged in one scenario of a run.
 #[derive(Debug, Serialize)]
-struct Judged {
-    uuid: Arc<str>,
-    scenario: String,
-    job_name: Arc<str>,
+pub struct Judged {
+    /// The run.
+    pub uuid: Arc<str>,
+    /// The scenario: its job, strategy and load.
+    pub scenario: String,
+    /// Its job.
+    pub job_name: Arc<str>,
     #[serde(skip)]
     document: Option<Alert>,
+    /// What came of it.
     #[serde(flatten)]
-    verdict: Verdict,
+    pub verdict: Verdict,
+}
+
+/// Judges a run by what all samples of a scenario say together, and puts what is missed beside its
+/// documents, as kube-burner's alerts.
+///
+/// It waits for a server, and so belongs on a thread that may wait.
+///
+/// # Errors
+///
+/// If the run's documents cannot be read, or alerts not be written.
+pub fn judge_run(slos: &Slos, uuid: &str, source: &SourceArguments) -> Result<Vec<Judged>> {
+    let names = [uuid.to_owned()];
+    let selected = Selected::open(&names, source, &Registry::default())?;
+    let judged = judge(slos, &selected.analyse(&Options::default())?);
+    selected.record(source, alerts(&judged))?;
+    Ok(judged)
+}
+
+fn alerts(judged: &[Judged]) -> Vec<Document> {
+    let alerts = judged.iter().filter_map(|it| it.document.clone());
+    alerts.map(Document::Alert).collect()
 }
 
 pub(crate) fn run(arguments: &CheckArguments, unfinished: &Registry) -> Result<Exit> {
@@ -45,11 +70,7 @@ pub(crate) fn run(arguments: &CheckArguments, unfinished: &Registry) -> Result<E
         print(&judged)?;
     }
     if arguments.record {
-        let alerts = judged.iter().filter_map(|it| it.document.clone());
-        selected.record(
-            &arguments.about.source,
-            alerts.map(Document::Alert).collect(),
-        )?;
+        selected.record(&arguments.about.source, alerts(&judged))?;
     }
     if judged.is_empty() {
         tell("error: no objective is for any of these scenarios");
@@ -63,7 +84,11 @@ pub(crate) fn run(arguments: &CheckArguments, unfinished: &Registry) -> Result<E
 }
 
 /// The objectives of a file.
-pub(crate) fn objectives(path: &Path) -> Result<Slos> {
+///
+/// # Errors
+///
+/// If it cannot be read, or is not of this form: with the line.
+pub fn objectives(path: &Path) -> Result<Slos> {
     let name = path.display().to_string();
     let text = fs::read_to_string(path).with_context(|| name.clone())?;
     Ok(Slos::parse(&text, &name)?)

@@ -48,6 +48,8 @@ mod verification;
 
 pub use backoff::Backoff;
 #[cfg(feature = "store")]
+pub use check::{Judged, judge_run, objectives};
+#[cfg(feature = "store")]
 pub use compare::ComparisonFormat;
 pub use output::{Format, Output};
 #[cfg(feature = "store")]

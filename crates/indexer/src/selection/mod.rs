@@ -157,6 +157,9 @@ impl Selected {
 
     /// Puts kube-burner's documents where these documents are: a store, or the server that has them.
     pub(crate) fn record(&self, source: &SourceArguments, documents: Vec<Document>) -> Result<()> {
+        if documents.is_empty() {
+            return Ok(());
+        }
         let sink: Box<dyn DocumentSink> = match &self.from {
             From::Store => Box::new(self.store.tables()?),
             From::Server(connection) => {
