@@ -51,6 +51,8 @@ pub use sidecar::{Received, receive};
 pub use sink::{IndexError, Sink, StagedReport, index_report};
 #[cfg(feature = "store")]
 pub use store::{Store, Tables};
+#[cfg(feature = "store")]
+pub use targets::DEFAULT_STORE;
 
 use guidellm_results_model::Exit;
 

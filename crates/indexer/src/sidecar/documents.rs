@@ -3,9 +3,13 @@
 
 #[cfg(feature = "store")]
 use std::borrow::Cow;
-use std::io::{BufRead, Write};
+use std::io::BufRead;
+#[cfg(feature = "sidecar")]
+use std::io::Write;
 
-use anyhow::{Context, Result};
+#[cfg(feature = "store")]
+use anyhow::Context;
+use anyhow::Result;
 #[cfg(feature = "store")]
 use guidellm_results_model::Consumer;
 #[cfg(feature = "store")]
@@ -218,7 +222,10 @@ mod tests {
         let lines = std::fs::read(&file).unwrap();
         let mut sent = Vec::new();
         let count = send(&*lines, &mut sent).unwrap();
-        assert_eq!(count, lines.iter().filter(|it| **it == b'\n').count() as u64);
+        assert_eq!(
+            count,
+            lines.iter().filter(|it| **it == b'\n').count() as u64
+        );
         sent
     }
 

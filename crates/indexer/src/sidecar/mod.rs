@@ -1,6 +1,7 @@
 //! `guidellm-indexer sidecar`: waits for the benchmark in the same pod, and sends its report.
 
 mod contract;
+#[cfg(any(feature = "sidecar", feature = "store"))]
 mod documents;
 #[cfg(feature = "sidecar")]
 mod hand_over;
