@@ -57,6 +57,10 @@ It knows that the benchmark ended by the file of its exit code, by its container
 report that does not change any more, or by SIGTERM. Of a benchmark that failed, whole records are
 salvaged. Manifests: manifests/sidecar.")]
     Sidecar(SidecarArguments),
+    /// Print the documents that a sidecar keeps, for llm-d-scale, which fetches them from pods
+    #[cfg(feature = "sidecar")]
+    #[command(hide = true)]
+    HandOver(HandOverArguments),
     /// Bring documents back from a server, into a store or a file
     #[command(after_help = "Examples:
   guidellm-indexer export --es-server https://search:9200 --es-index guidellm --uuid \"$UUID\"
@@ -352,4 +356,16 @@ pub struct SidecarArguments {
     /// Where the documents go.
     #[command(flatten)]
     pub sending: SendingArguments,
+}
+
+/// Arguments of `hand-over`.
+#[cfg(feature = "sidecar")]
+#[derive(Debug, Args)]
+pub struct HandOverArguments {
+    /// The sidecar's own.
+    #[command(flatten)]
+    pub contract: Contract,
+    /// Say that they were fetched, and are safe
+    #[arg(long)]
+    pub taken: bool,
 }

@@ -56,9 +56,13 @@ pub use output::{Format, Output};
 pub use scenarios::Limit;
 pub use shard::Shard;
 pub use sidecar::Contract;
+#[cfg(feature = "store")]
+pub use sidecar::{Received, receive};
 pub use sink::{IndexError, Sink, StagedReport, index_report};
 #[cfg(feature = "store")]
 pub use store::{Store, Tables};
+#[cfg(feature = "store")]
+pub use targets::DEFAULT_STORE;
 
 use guidellm_results_model::Exit;
 
@@ -80,6 +84,8 @@ pub fn run(cli: Cli) -> Exit {
         Command::Replay(arguments) => replay::run(&arguments),
         #[cfg(feature = "sidecar")]
         Command::Sidecar(arguments) => sidecar::run(&arguments),
+        #[cfg(feature = "sidecar")]
+        Command::HandOver(arguments) => sidecar::hand_over(&arguments),
         Command::Export(arguments) => export::run(&arguments, &unfinished),
         #[cfg(feature = "store")]
         Command::Summary(arguments) => summary::run(&arguments),

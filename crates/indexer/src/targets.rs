@@ -13,7 +13,7 @@ use crate::unfinished::Registry;
 
 /// Where the store is if the user does not say.
 #[cfg(feature = "store")]
-pub(crate) const DEFAULT_STORE: &str = "results";
+pub const DEFAULT_STORE: &str = "results";
 
 impl TargetArguments {
     /// Whether the user's wishes go together.

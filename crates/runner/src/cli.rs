@@ -129,7 +129,7 @@ struct RenderArguments {
 pub fn run(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Scenarios(arguments) => {
-            let scenarios = arguments.read(false)?.scenarios;
+            let scenarios = arguments.read(Given::default())?.scenarios;
             print(&(serde_json::to_string_pretty(&scenarios)? + "\n"))
         }
         Command::Render(arguments) => print(&arguments.render()?),
@@ -161,20 +161,20 @@ fn wait_for(command: impl Future<Output = Result<Exit>>) -> Result<Exit> {
 }
 
 impl SuiteArguments {
-    /// Reads the suite, of a run whose documents go to a search server or do not.
+    /// Reads the suite, with what is given beside these arguments.
     ///
     /// # Errors
     ///
     /// If there is none, or it is wrong.
-    pub fn read(&self, has_search_server: bool) -> Result<Suite> {
+    pub fn read(&self, given: Given) -> Result<Suite> {
         let mut given = Given {
-            has_search_server,
             set: self.set.clone(),
             env: std::env::vars_os()
                 .filter_map(|(name, value)| {
                     Some((name.into_string().ok()?, value.into_string().ok()?))
                 })
                 .collect(),
+            ..given
         };
         if let Some(namespace) = &self.namespace {
             given.set.push((
@@ -218,7 +218,10 @@ impl RunArguments {
 
 impl RenderArguments {
     fn jobs(&self) -> Result<Vec<PlannedJob>> {
-        let suite = self.suite.read(self.es_server.is_some())?;
+        let suite = self.suite.read(Given {
+            has_search_server: self.es_server.is_some(),
+            ..Given::default()
+        })?;
         let server = self
             .es_server
             .iter()
@@ -229,6 +232,7 @@ impl RenderArguments {
             es_index: self.es_index.clone(),
             sidecar_args: Vec::new(),
             search_secret: server.collect(),
+            keep_reports: false,
         };
         Ok(plan(&suite, &self.suite.files(), &run)?)
     }

@@ -25,6 +25,16 @@ pub struct Run {
     pub sidecar_args: Vec<String>,
     /// What the Secret for the sidecars holds: how they reach the search server.
     pub search_secret: BTreeMap<String, String>,
+    /// Reports stay in a volume, also where documents are fetched.
+    pub keep_reports: bool,
+}
+
+impl Run {
+    /// Without a search server, documents are fetched from the pods.
+    #[must_use]
+    pub fn fetches(&self) -> bool {
+        self.search_secret.is_empty()
+    }
 }
 
 /// A job and its objects.
@@ -133,6 +143,7 @@ impl Planner<'_> {
             "esIndex": self.run.es_index,
             "searchSecret": self.run.search_secret,
             "sidecarArgs": self.run.sidecar_args,
+            "keepReports": self.run.keep_reports,
         });
         context.extend(own.as_object().cloned().unwrap_or_default());
         context.extend(template.input_vars.clone());

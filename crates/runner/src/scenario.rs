@@ -11,6 +11,12 @@ use crate::suite::{Job, Object, Period, Scenario, Suite};
 const TEMPLATE: &str = "guidellm-job.yaml.j2";
 /// What a sample may take beside its measured time: GuideLLM's start and end, and sending documents.
 const OVERHEAD_SECONDS: u64 = 600;
+/// How long documents wait in a pod to be fetched: as long as a run that was killed may be resumed
+/// without loss.
+const HAND_OVER_SECONDS: u64 = 1800;
+/// How long a pod has after its benchmark where documents are sent, and what it has beyond
+/// [`HAND_OVER_SECONDS`] where they are fetched: the sidecar keeps a fifth of it for its last words.
+const GRACE_SECONDS: u64 = 600;
 /// The container beside the benchmark, in [`TEMPLATE`].
 pub(crate) const SIDECAR: &str = "guidellm-indexer";
 /// Where the benchmark writes its report, and the sidecar finds it.
@@ -19,7 +25,9 @@ const REPORT: &str = "/results/benchmarks.json";
 /// The job of a scenario, which is the `number`th of its suite.
 pub(crate) fn job(scenario: &Scenario, number: usize, suite: &Suite, run: &Run) -> Job {
     let samples = scenario.samples.unwrap_or(suite.vars.samples());
-    let deadline = (u64::from(scenario.seconds) + OVERHEAD_SECONDS) * u64::from(samples);
+    let hand_over = if run.fetches() { HAND_OVER_SECONDS } else { 0 };
+    let deadline =
+        (u64::from(scenario.seconds) + OVERHEAD_SECONDS) * u64::from(samples) + hand_over;
     Job {
         name: scenario.name.clone(),
         namespace: String::new(),
@@ -35,7 +43,7 @@ pub(crate) fn job(scenario: &Scenario, number: usize, suite: &Suite, run: &Run) 
         objects: vec![Object {
             object_template: TEMPLATE.into(),
             replicas: 1,
-            input_vars: input(scenario, number, suite, run, (samples, deadline)),
+            input_vars: input(scenario, number, suite, run, (samples, deadline, hand_over)),
             wait: true,
         }],
     }
@@ -46,7 +54,7 @@ fn input(
     number: usize,
     suite: &Suite,
     run: &Run,
-    (samples, deadline): (u32, u64),
+    (samples, deadline, hand_over): (u32, u64, u64),
 ) -> Map<String, Value> {
     let vars = &suite.vars;
     let release = vars.release();
@@ -76,6 +84,8 @@ fn input(
         "parallelism": vars.parallelism(),
         "image": vars.guidellm_image(),
         "deadlineSeconds": deadline,
+        "handOverSeconds": hand_over,
+        "graceSeconds": hand_over + GRACE_SECONDS,
         "script": Contract::SCRIPT.trim_end(),
         "command": release.command(),
         "environment": environment,

@@ -46,6 +46,7 @@ fn run(uuid: &str) -> Run {
         es_index: "guidellm".to_owned(),
         sidecar_args: Vec::new(),
         search_secret: BTreeMap::new(),
+        keep_reports: false,
     }
 }
 

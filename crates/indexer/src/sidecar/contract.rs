@@ -40,6 +40,9 @@ pub struct Contract {
     /// The pod's `terminationGracePeriodSeconds`: after SIGTERM it is done within these
     #[arg(long, value_name = "SECONDS", env = Contract::GRACE_SECONDS, default_value_t = 30)]
     pub grace_seconds: u64,
+    /// Without a server: how long documents wait in the pod until llm-d-scale has fetched them
+    #[arg(long, value_name = "SECONDS", env = Contract::HAND_OVER_SECONDS)]
+    pub hand_over_seconds: Option<NonZero<u64>>,
     /// This pod
     #[arg(long, value_name = "NAME", env = Contract::POD_NAME)]
     pub pod_name: Option<String>,
@@ -84,6 +87,8 @@ impl Contract {
     pub const NATIVE: &str = "NATIVE_SIDECAR";
     /// Name of the variable for [`Self::grace_seconds`].
     pub const GRACE_SECONDS: &str = "GRACE_SECONDS";
+    /// Name of the variable for [`Self::hand_over_seconds`].
+    pub const HAND_OVER_SECONDS: &str = "HAND_OVER_SECONDS";
     /// Name of the variable for [`Self::pod_name`].
     pub const POD_NAME: &str = "POD_NAME";
     /// Name of the variable for [`Self::pod_namespace`].
@@ -122,6 +127,13 @@ impl Contract {
     #[must_use]
     pub fn grace(&self) -> Duration {
         Duration::from_secs(self.grace_seconds)
+    }
+
+    /// How long documents wait to be fetched; `None` if they are sent.
+    #[must_use]
+    pub fn hand_over(&self) -> Option<Duration> {
+        let seconds = self.hand_over_seconds?;
+        Some(Duration::from_secs(seconds.get()))
     }
 
     /// How long a whole report must not have changed.

@@ -1,6 +1,10 @@
 //! `guidellm-indexer sidecar`: waits for the benchmark in the same pod, and sends its report.
 
 mod contract;
+#[cfg(any(feature = "sidecar", feature = "store"))]
+mod documents;
+#[cfg(feature = "sidecar")]
+mod hand_over;
 #[cfg(feature = "sidecar")]
 mod health;
 #[cfg(feature = "sidecar")]
@@ -17,5 +21,9 @@ mod volume;
 mod watch;
 
 pub use contract::Contract;
+#[cfg(feature = "store")]
+pub use documents::{Received, receive};
+#[cfg(feature = "sidecar")]
+pub(crate) use hand_over::run as hand_over;
 #[cfg(feature = "sidecar")]
 pub(crate) use run::run;

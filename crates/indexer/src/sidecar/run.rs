@@ -11,6 +11,7 @@ use guidellm_results_model::{Consumer, Exit, ReadOptions, RunContext, Source};
 use tokio::runtime::{Builder, Runtime};
 
 use super::contract::Contract;
+use super::hand_over;
 use super::health::{self, Progress};
 use super::pod::OwnPod;
 use super::shipment::{Sent, Shipment};
@@ -58,7 +59,10 @@ pub(crate) fn run(arguments: &SidecarArguments) -> Result<Exit> {
         unnamed: &contract.pod().unwrap_or_else(|| "unnamed".to_owned()),
         reports: &reports,
     };
-    let mut sent = shipment.send(&signals, &progress)?;
+    let mut sent = match contract.hand_over() {
+        None => shipment.send(&signals, &progress)?,
+        Some(patience) => handed_over(contract, patience, &shipment, &signals)?,
+    };
     if reports.is_empty() {
         let pattern = contract.results_dir.join(&contract.results_file);
         let failure = format!("there is no {}", pattern.display());
@@ -67,6 +71,7 @@ pub(crate) fn run(arguments: &SidecarArguments) -> Result<Exit> {
     tell_of(&sent.shipped, true);
     let incomplete = !sent.failures.is_empty() || (ended.is_success() && !whole);
     let exit = match sent.shipped.exit() {
+        _ if sent.fetched == Some(false) => Exit::DeadlinePassed,
         Exit::Done if incomplete => Exit::SomeFailed,
         exit => exit,
     };
@@ -94,10 +99,20 @@ fn background() -> Result<Runtime> {
 /// How documents are sent from within a pod: whatever cannot be sent is kept in the spool.
 fn prepared(arguments: &SidecarArguments) -> Result<SendingArguments> {
     let mut sending = arguments.sending.clone();
-    if sending.server.connection()?.is_none() {
-        bail!("a sidecar needs --es-server URL (or ES_SERVER)");
+    let contract = &arguments.contract;
+    match (sending.server.connection()?, contract.hand_over()) {
+        (None, None) => bail!(
+            "a sidecar needs --es-server URL (or ES_SERVER), or {} where llm-d-scale fetches \
+             documents",
+            Contract::HAND_OVER_SECONDS
+        ),
+        (Some(_), Some(_)) => bail!(
+            "documents are sent to ES_SERVER or wait for llm-d-scale ({}), not both",
+            Contract::HAND_OVER_SECONDS
+        ),
+        _ => {}
     }
-    let spool = arguments.contract.spool();
+    let spool = contract.spool();
     fs::create_dir_all(spool).with_context(|| spool.display().to_string())?;
     for file in [&mut sending.bulk.rejected, &mut sending.bulk.unsent] {
         *file = spool.join(&*file);
@@ -107,7 +122,10 @@ fn prepared(arguments: &SidecarArguments) -> Result<SendingArguments> {
     if std::env::var_os("TMPDIR").is_none() {
         drop(tempfile::env::override_temp_dir(spool));
     }
-    if let Some(why) = goes_with_the_pod(spool) {
+    // Documents that are fetched may go with the pod.
+    if contract.hand_over().is_none()
+        && let Some(why) = goes_with_the_pod(spool)
+    {
         tell(&format!(
             "warning: {} goes with the pod ({why}): if the server stays away, the report and its \
              documents are lost; mount a persistent volume there, or name one by SPOOL_DIR",
@@ -115,6 +133,27 @@ fn prepared(arguments: &SidecarArguments) -> Result<SendingArguments> {
         ));
     }
     Ok(sending)
+}
+
+/// Makes the documents, and waits until they were fetched.
+fn handed_over(
+    contract: &Contract,
+    patience: Duration,
+    shipment: &Shipment,
+    signals: &Signals,
+) -> Result<Sent> {
+    let mut sent = Sent::default();
+    if !hand_over::is_taken(contract) {
+        sent.failures = shipment.write(&contract.documents())?;
+        tell("its documents wait to be fetched");
+    }
+    let fetched = hand_over::wait(contract, patience, signals);
+    if !fetched {
+        sent.failures
+            .push(hand_over::not_fetched(contract, patience));
+    }
+    sent.fetched = Some(fetched);
+    Ok(sent)
 }
 
 /// Whoever starts a benchmark of an hour wants to know before it whether the password is wrong.
@@ -229,7 +268,11 @@ fn outcome(contract: &Contract, pod: Option<&OwnPod>, ended: &Ended, whole: bool
 fn last_words(ended: &Ended, sent: &Sent) -> String {
     let shipped = &sent.shipped;
     let arrived = shipped.count(|it| it.created + it.updated + it.unchanged);
-    let mut line = format!("{}; {arrived} documents indexed", ended.told());
+    let mut line = match sent.fetched {
+        None => format!("{}; {arrived} documents indexed", ended.told()),
+        Some(true) => format!("{}; its documents were fetched", ended.told()),
+        Some(false) => ended.told(),
+    };
     for count in shipped.in_words(&["rejected", "unsent", "lost"]) {
         line = format!("{line}, {count}");
     }

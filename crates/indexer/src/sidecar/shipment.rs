@@ -12,8 +12,9 @@ use super::health::Progress;
 use super::signals::Signals;
 use crate::bulk::{BulkSink, Kind, Shipped, Stop};
 use crate::cli::SendingArguments;
+use crate::output::{Format, Output};
 use crate::replay::send_again;
-use crate::sink::index_report;
+use crate::sink::{Sink, index_report};
 use crate::tell;
 
 /// What there is to send.
@@ -28,10 +29,13 @@ pub(super) struct Shipment<'a> {
 }
 
 /// What came of it.
+#[derive(Default)]
 pub(super) struct Sent {
     pub(super) shipped: Shipped,
     /// Reports that could not be read whole, each with its reason.
     pub(super) failures: Vec<String>,
+    /// Whether the documents were fetched, if they were to be.
+    pub(super) fetched: Option<bool>,
 }
 
 impl Shipment<'_> {
@@ -60,12 +64,36 @@ impl Shipment<'_> {
     fn index(&self, stop: &Stop, progress: &Progress) -> Result<Sent> {
         let sink = self.open(stop)?;
         progress.sending(sink.watch());
+        let add = |failed: &FailedRun| Ok(sink.add(Kind::Summary, failed.document_id, failed)?);
+        let failures = self.read(&sink, add)?;
+        Ok(Sent {
+            shipped: sink.finish(),
+            failures,
+            fetched: None,
+        })
+    }
+
+    /// Writes it into a file, which has its name once it is whole; reports that could not be read.
+    pub(super) fn write(&self, path: &Path) -> Result<Vec<String>> {
+        let output = Output::create(path, Format::Ndjson)?;
+        let add = |failed: &FailedRun| output.add(failed.document_id, failed);
+        let failures = self.read(&output, add)?;
+        Box::new(output).finish()?;
+        Ok(failures)
+    }
+
+    /// Reads the reports into a sink; without any, `add` takes what stands for them.
+    fn read(
+        &self,
+        sink: &dyn Sink,
+        add: impl FnOnce(&FailedRun) -> Result<()>,
+    ) -> Result<Vec<String>> {
         let options = ReadOptions {
             salvage: true,
             ..ReadOptions::default()
         };
         let index = |path: &PathBuf| {
-            let indexed = index_report(Source::path(path), &self.context, &options, &sink);
+            let indexed = index_report(Source::path(path), &self.context, &options, sink);
             let failure = format!("{}: {}", path.display(), indexed.err()?);
             tell(&format!("error: {failure}"));
             Some(failure)
@@ -73,12 +101,9 @@ impl Shipment<'_> {
         let failures: Vec<String> = self.reports.iter().filter_map(index).collect();
         if failures.len() == self.reports.len() {
             let failed = FailedRun::new(&self.context, self.unnamed, now()?);
-            sink.add(Kind::Summary, failed.document_id, &failed)?;
+            add(&failed)?;
         }
-        Ok(Sent {
-            shipped: sink.finish(),
-            failures,
-        })
+        Ok(failures)
     }
 
     /// Whatever is wrong with the server, the documents are kept.

@@ -47,11 +47,16 @@ impl Signals {
         &self.stop
     }
 
+    /// How much there is of the time after the signal, if it came, but for what it takes to write.
+    pub(super) fn left(&self) -> Option<Duration> {
+        let until = *self.came.get()? + self.grace * 4 / 5;
+        Some(until.saturating_duration_since(Instant::now()))
+    }
+
     /// What stops before the time after the signal is over, so that there is some left to write.
     pub(super) fn stop_in_time(&self) -> Stop {
         let stop = Stop::default();
-        let since = self.came.get().copied().unwrap_or_else(Instant::now);
-        let left = (since + self.grace * 4 / 5).saturating_duration_since(Instant::now());
+        let left = self.left().unwrap_or(self.grace * 4 / 5);
         let stopped = stop.clone();
         thread::spawn(move || {
             thread::sleep(left);

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
-use guidellm_indexer::Format;
 use guidellm_indexer::cli::{SendingArguments, TargetArguments};
 use guidellm_indexer::cluster::Secret;
 use guidellm_indexer::kube_burner::Metadata;
+use guidellm_indexer::{DEFAULT_STORE, Format};
 use guidellm_results_model::Exit;
 use serde::Serialize;
 
@@ -20,7 +20,7 @@ use crate::cli::{RunArguments, SuiteArguments};
 use crate::cluster::Cluster;
 use crate::collect::{PrometheusArguments, metadata};
 use crate::plan::Run;
-use crate::suite::Suite;
+use crate::suite::{Given, Suite};
 
 /// The index of documents, if the user names none.
 const INDEX: &str = "guidellm";
@@ -64,7 +64,7 @@ pub struct RunCommand {
     /// How long all of it may take [default: the suite's global.timeout, 4h]
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<humantime::Duration>,
-    /// Leave the objects in the cluster, whatever the suite says
+    /// Leave the objects in the cluster, and the reports in a volume, whatever the suite says
     #[arg(long)]
     pub keep: bool,
     /// Do not check first what the cluster has
@@ -82,7 +82,8 @@ pub struct RunCommand {
     /// Print what came of it as JSON
     #[arg(long)]
     pub json: bool,
-    /// Embedded store for the documents of jobs and metrics [default: results, without a server]
+    /// Embedded store for the documents of jobs and metrics, and without a server for those of
+    /// benchmarks, too [default: results, without a server]
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
     /// Address of the search server as pods reach it, if it is another
@@ -153,18 +154,17 @@ impl RunCommand {
     }
 
     pub(super) fn suite(&self) -> Result<Suite> {
-        self.suite.read(self.server().is_some())
+        self.suite.read(Given {
+            has_search_server: self.server().is_some(),
+            keeps_reports: self.keep,
+            ..Given::default()
+        })
     }
 
-    /// Without a server, reports stay in their volume, and may not go with it.
-    pub(super) fn check_results(&self, suite: &Suite) -> Result<()> {
-        if self.server().is_some() || self.keep || suite.scenarios.is_empty() || !suite.global.gc {
-            return Ok(());
-        }
-        bail!(
-            "the reports would be deleted with their volume: give --es-server URL (or ES_SERVER), or \
-             --keep to leave them in the volume guidellm-results"
-        )
+    /// Where documents go that are fetched from pods: the store of those that the runner makes.
+    pub(super) fn fetched_into(&self) -> PathBuf {
+        let default = || PathBuf::from(DEFAULT_STORE);
+        self.store.clone().unwrap_or_else(default)
     }
 
     pub(super) fn run(&self, suite: &Suite) -> Result<Run> {
@@ -177,6 +177,7 @@ impl RunCommand {
                 .unwrap_or_else(|| INDEX.to_owned()),
             sidecar_args: self.sidecar_args(),
             search_secret: self.search_secret()?,
+            keep_reports: self.keep,
         })
     }
 

@@ -103,6 +103,14 @@ pub(super) async fn cluster(cluster: &Cluster, jobs: &[PlannedJob], run: &Run) -
     rights
         .ask("", "pods", Some("log"), Some(&run.namespace), "get")
         .await;
+    if run.fetches() && jobs.iter().any(|job| job.is_scenario) {
+        // A WebSocket begins as a GET; newer releases ask for the right to create as well.
+        for verb in ["get", "create"] {
+            rights
+                .ask("", "pods", Some("exec"), Some(&run.namespace), verb)
+                .await;
+        }
+    }
     checks.push(rights.check());
     checks.extend(gpus(cluster, jobs).await);
     checks

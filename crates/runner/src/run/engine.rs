@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::apply;
 use super::evidence;
+use super::hand_over::HandOver;
 use super::narrator::Narrator;
 use super::outlook::Failure;
 use super::samples::{self, LastPods};
@@ -44,6 +45,8 @@ pub(super) struct Engine<'a> {
     pub(super) until: Instant,
     pub(super) stop: &'a Stop,
     pub(super) narrator: &'a Narrator,
+    /// Without a search server.
+    pub(super) hand_over: Option<HandOver>,
     pub(super) book: Arc<Mutex<Book>>,
 }
 
@@ -174,6 +177,10 @@ impl Engine<'_> {
             .max_wait_timeout
             .map(|limit| Instant::now() + limit.0);
         let until = limit.map_or(self.until, |limit| limit.min(self.until));
+        // To the end of its pods, also of those that are deleted.
+        let hand_over = self.hand_over.as_ref().filter(|_| job.is_scenario);
+        let _fetching =
+            hand_over.map(|it| it.start(self.namespace(job), &self.run.uuid, &job.job.name));
         let ended = if record.failures.is_empty() {
             self.apply_and_wait(job, until).await?
         } else {
@@ -192,7 +199,7 @@ impl Engine<'_> {
         if !record.failures.is_empty() {
             outcome.failed += 1;
             let pods = self.give_up(job).await?;
-            take_unsent(record, &pods);
+            self.take_unsent(record, &pods);
             record.end = Some(now());
             lock(&self.book).note(record)?;
         }
@@ -287,14 +294,26 @@ impl Engine<'_> {
         match patiently(Instant::now() + LISTING, list).await {
             Ok(pods) => {
                 record.load = samples::load(&pods);
-                take_unsent(record, &pods);
+                self.take_unsent(record, &pods);
             }
             Err(error) => {
-                record.unsent = true;
+                record.unsent = !self.run.fetches();
                 record.failures.push(Failure {
                     object: format!("job {name}"),
                     reason: format!("it is not known whether its documents were sent: {error}"),
                 });
+            }
+        }
+    }
+
+    /// Notes which sidecars could not get rid of their documents. Those that were to be fetched are in
+    /// no volume that would have to stay, unless the user keeps it.
+    fn take_unsent(&self, record: &mut JobRecord, pods: &[Pod]) {
+        let unsent = samples::not_sent(pods);
+        record.unsent |= !unsent.is_empty() && !self.run.fetches();
+        for failure in unsent {
+            if !record.failures.contains(&failure) {
+                record.failures.push(failure);
             }
         }
     }
@@ -357,17 +376,6 @@ fn failures(job: &str, ended: Ended) -> Vec<Failure> {
         Ended::Failed(failures) => failures,
         Ended::TimedOut(why) => of_job(format!("it took too long, and waited for {why}")),
         Ended::Stopped => of_job("the user stopped it".to_owned()),
-    }
-}
-
-/// Notes which sidecars could not send their documents.
-fn take_unsent(record: &mut JobRecord, pods: &[Pod]) {
-    let unsent = samples::not_sent(pods);
-    record.unsent |= !unsent.is_empty();
-    for failure in unsent {
-        if !record.failures.contains(&failure) {
-            record.failures.push(failure);
-        }
     }
 }
 

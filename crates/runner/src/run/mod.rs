@@ -6,6 +6,7 @@ mod arguments;
 mod check;
 mod engine;
 mod evidence;
+mod hand_over;
 mod indexing;
 mod narrator;
 mod outlook;
@@ -32,6 +33,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use self::engine::{Engine, Outcome, lock};
+use self::hand_over::HandOver;
 use self::indexing::{Indexing, Source};
 use self::narrator::Narrator;
 use self::probe::Target;
@@ -52,7 +54,6 @@ const PROBE: Duration = Duration::from_mins(2);
 /// If it cannot start; what goes wrong later is told, and in the exit code.
 pub async fn run(command: &RunCommand) -> Result<Exit> {
     let suite = command.suite()?;
-    command.check_results(&suite)?;
     let run = command.run(&suite)?;
     let jobs = plan(&suite, &command.suite.files(), &run)?;
     let folder = command.folder(&run.uuid);
@@ -106,6 +107,12 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
         until,
         stop: &stop,
         narrator: &narrator,
+        hand_over: run.fetches().then(|| HandOver {
+            cluster: cluster.clone(),
+            store: command.fetched_into(),
+            folder: folder.clone(),
+            narrator: narrator.clone(),
+        }),
         book: Arc::clone(&book),
     };
     let target = Target {

@@ -21,6 +21,7 @@ pub(super) struct Scope {
     engine: Environment<'static>,
     env: minijinja::Value,
     has_search_server: bool,
+    keeps_reports: bool,
     seen: Arc<Seen>,
     vars: Map<String, Value>,
 }
@@ -51,6 +52,7 @@ impl Scope {
             engine,
             env: minijinja::Value::from(Serde(&given.env)),
             has_search_server: given.has_search_server,
+            keeps_reports: given.keeps_reports,
             seen: Arc::default(),
             vars: Map::new(),
         };
@@ -184,6 +186,7 @@ impl Scope {
             vars => minijinja::Value::from_dyn_object(Arc::clone(&self.seen)),
             env => self.env.clone(),
             searchSecret => self.has_search_server,
+            keepReports => self.keeps_reports,
         }
     }
 }

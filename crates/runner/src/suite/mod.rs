@@ -81,6 +81,8 @@ pub struct Given {
     pub env: BTreeMap<String, String>,
     /// Documents go to a search server: `searchSecret` in expressions.
     pub has_search_server: bool,
+    /// Reports are kept in a volume also without one: `keepReports` in expressions.
+    pub keeps_reports: bool,
 }
 
 /// Why a suite cannot be run.
@@ -207,6 +209,7 @@ impl fmt::Debug for Given {
             .field("set", &set)
             .field("env", &self.env.keys())
             .field("has_search_server", &self.has_search_server)
+            .field("keeps_reports", &self.keeps_reports)
             .finish()
     }
 }

@@ -1,0 +1,372 @@
+//! Without a search server: fetches the documents that sidecars keep in their pods, into the store, and
+//! tells them once they are safe.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, BufReader, Read};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use futures::StreamExt;
+use guidellm_indexer::{Backoff, Received, Store, receive};
+use guidellm_results_model::Exit;
+use guidellm_results_model::documents::FailedRun;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
+use kube::ResourceExt;
+use kube::api::{Api, AttachParams};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
+
+use super::narrator::Narrator;
+use crate::cluster::Cluster;
+use crate::objects::selector;
+use crate::scenario::SIDECAR;
+
+/// The sidecar's program, in its image.
+const PROGRAM: &str = "/usr/bin/guidellm-indexer";
+/// Bytes that are read at once, and how many such pieces wait to be written.
+const PIECE: usize = 64 << 10;
+const PIECES: usize = 8;
+
+/// All that fetching takes.
+#[derive(Clone)]
+pub(super) struct HandOver {
+    pub(super) cluster: Cluster,
+    pub(super) store: PathBuf,
+    /// The run's folder.
+    pub(super) folder: PathBuf,
+    pub(super) narrator: Narrator,
+}
+
+/// Documents are fetched as long as it is kept.
+pub(super) struct Fetching {
+    _tasks: JoinSet<()>,
+}
+
+impl HandOver {
+    /// Fetches the documents of a job's pods from now on, as their benchmarks end.
+    pub(super) fn start(&self, namespace: &str, run: &str, job: &str) -> Fetching {
+        let api = Api::namespaced(self.cluster.client().clone(), namespace);
+        let config = watcher::Config::default().labels(&selector(run, Some(job)));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(self.clone().watch(api, config));
+        Fetching { _tasks: tasks }
+    }
+
+    async fn watch(self, api: Api<Pod>, config: watcher::Config) {
+        let mut events = watcher(api.clone(), config).default_backoff().boxed();
+        let mut fetches = JoinSet::new();
+        let mut known: BTreeMap<String, AbortHandle> = BTreeMap::new();
+        while let Some(event) = events.next().await {
+            let (pod, gone) = match event {
+                Ok(Event::Apply(pod) | Event::InitApply(pod)) => (pod, false),
+                Ok(Event::Delete(pod)) => (pod, true),
+                Ok(Event::Init | Event::InitDone) | Err(_) => continue,
+            };
+            let (name, stage) = (pod.name_any(), Stage::of(&pod));
+            if stage == Stage::Over || gone {
+                if let Some(fetch) = known.remove(&name) {
+                    fetch.abort();
+                }
+            } else if stage == Stage::Ended && !known.contains_key(&name) {
+                let fetch = self.clone().fetch(api.clone(), name.clone());
+                known.insert(name, fetches.spawn(fetch));
+            }
+        }
+    }
+
+    /// Tries until it is done; who watches the pod ends it.
+    async fn fetch(self, api: Api<Pod>, pod: String) {
+        let mut backoff = Backoff::default();
+        let mut told = false;
+        loop {
+            match self.try_to_fetch(&api, &pod).await {
+                Ok(true) => return,
+                // It has been waited for already.
+                Ok(false) => {}
+                Err(error) => {
+                    if !told {
+                        self.narrator.warn(&format!(
+                            "warning: documents of pod/{pod} are not fetched yet: {error:#}; trying \
+                             again"
+                        ));
+                    }
+                    told = true;
+                    tokio::time::sleep(backoff.next(None, fastrand::f64())).await;
+                }
+            }
+        }
+    }
+
+    /// Fetches, if the documents are ready; whether they are safe, and the sidecar knows it.
+    async fn try_to_fetch(&self, api: &Api<Pod>, pod: &str) -> Result<bool> {
+        let (pieces, waiting) = mpsc::channel(PIECES);
+        let store = self.store.clone();
+        let receiving = spawn_blocking(move || {
+            let pieces = Pieces {
+                waiting,
+                piece: io::Cursor::default(),
+            };
+            receive(BufReader::new(pieces), &Store::open(store)?)
+        });
+        let ended = call(api, pod, &[], Some(pieces)).await;
+        let received = receiving.await.context("the thread that writes died")?;
+        if ended
+            .as_ref()
+            .is_ok_and(|code| *code == i32::from(Exit::DeadlinePassed.code()))
+        {
+            return Ok(false);
+        }
+        // Whole is what the last line says; but how it ended tells more of what is not.
+        let Received { documents, failed } = match (received, ended) {
+            (Ok(received), _) => received,
+            (Err(error), Ok(0)) => return Err(error),
+            (Err(error), Ok(code)) => bail!("exit code {code}: {error:#}"),
+            (Err(error), Err(ended)) => bail!("{ended:#}; {error:#}"),
+        };
+        for run in &failed {
+            self.keep(run)?;
+        }
+        match call(api, pod, &["--taken"], None).await? {
+            0 => {}
+            code => bail!("they are in the store, but its sidecar ended with exit code {code}"),
+        }
+        let store = self.store.display();
+        self.narrator.tell(&format!(
+            "  {documents} documents of pod/{pod} are in {store}"
+        ));
+        Ok(true)
+    }
+
+    /// A store has no place for a run that left no report.
+    fn keep(&self, run: &FailedRun) -> Result<()> {
+        let name = format!("failed-run-{}.json", run.document_id);
+        let path = self.folder.join(name);
+        let place = || path.display().to_string();
+        fs::write(&path, serde_json::to_vec(run)?).with_context(place)?;
+        let reason = run.outcome.failure_reason.as_deref().unwrap_or("no report");
+        self.narrator.warn(&format!(
+            "warning: sample {} of {} left no report ({reason}); {}",
+            run.sample,
+            run.job_name,
+            path.display()
+        ));
+        Ok(())
+    }
+}
+
+/// How far a sample is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Its benchmark is still to end.
+    Running,
+    /// Its benchmark has ended, or is about to, and its sidecar is there.
+    Ended,
+    /// Its sidecar has ended.
+    Over,
+}
+
+impl Stage {
+    fn of(pod: &Pod) -> Self {
+        let status = pod.status.clone().unwrap_or_default();
+        let has_ended = |it: &ContainerStatus| {
+            let state = it.state.as_ref();
+            state.is_some_and(|it| it.terminated.is_some())
+        };
+        let sidecars = status.init_container_statuses.unwrap_or_default();
+        let sidecar = sidecars.iter().find(|it| it.name == SIDECAR);
+        let is_over = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
+        let benchmarks = status.container_statuses.unwrap_or_default();
+        let deleted = pod.metadata.deletion_timestamp.is_some();
+        match sidecar {
+            _ if is_over => Self::Over,
+            Some(sidecar) if has_ended(sidecar) => Self::Over,
+            Some(sidecar)
+                if sidecar
+                    .state
+                    .as_ref()
+                    .is_some_and(|it| it.running.is_some()) =>
+            {
+                if deleted || benchmarks.iter().any(has_ended) {
+                    Self::Ended
+                } else {
+                    Self::Running
+                }
+            }
+            _ => Self::Running,
+        }
+    }
+}
+
+/// Calls the sidecar's program in its container; its exit code. What it prints goes into `pieces`.
+async fn call(
+    api: &Api<Pod>,
+    pod: &str,
+    arguments: &[&str],
+    pieces: Option<mpsc::Sender<Vec<u8>>>,
+) -> Result<i32> {
+    let parameters = AttachParams {
+        container: Some(SIDECAR.to_owned()),
+        max_stdout_buf_size: Some(PIECE),
+        ..AttachParams::default()
+    };
+    let command = [PROGRAM, "hand-over"].iter().chain(arguments).copied();
+    let mut process = api.exec(pod, command, &parameters).await?;
+    let (stdout, stderr) = (process.stdout(), process.stderr());
+    let status = process.take_status();
+    let (printed, told) = tokio::join!(passed_on(stdout, pieces), read(stderr));
+    printed?;
+    let status = match status {
+        Some(status) => status.await,
+        None => None,
+    };
+    let status = status.context("the connection to the pod broke")?;
+    match exit_code(&status) {
+        Some(code) if told.is_empty() => Ok(code),
+        // What it says is why.
+        Some(code) if code != 0 => bail!("exit code {code}: {}", told.trim()),
+        Some(code) => Ok(code),
+        None => bail!("{}", status.message.unwrap_or_default()),
+    }
+}
+
+async fn passed_on(
+    from: Option<impl AsyncRead + Unpin>,
+    to: Option<mpsc::Sender<Vec<u8>>>,
+) -> Result<()> {
+    let Some(mut from) = from else {
+        return Ok(());
+    };
+    loop {
+        let mut piece = Vec::with_capacity(PIECE);
+        if from.read_buf(&mut piece).await? == 0 {
+            return Ok(());
+        }
+        // Whoever receives says itself why it does not take more.
+        if let Some(to) = &to
+            && to.send(piece).await.is_err()
+        {
+            return Ok(());
+        }
+    }
+}
+
+async fn read(from: Option<impl AsyncRead + Unpin>) -> String {
+    let mut text = Vec::new();
+    if let Some(mut from) = from {
+        // What came before an error is what there is.
+        drop(from.read_to_end(&mut text).await);
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Exit code of a process in a container, from the status that ends its streams.
+fn exit_code(status: &Status) -> Option<i32> {
+    if status.status.as_deref() == Some("Success") {
+        return Some(0);
+    }
+    let causes = status.details.as_ref()?.causes.as_ref()?;
+    let cause = causes
+        .iter()
+        .find(|it| it.reason.as_deref() == Some("ExitCode"))?;
+    cause.message.as_ref()?.parse().ok()
+}
+
+/// Pieces that come, as one thing to read on a thread that may wait.
+struct Pieces {
+    waiting: mpsc::Receiver<Vec<u8>>,
+    piece: io::Cursor<Vec<u8>>,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = Read::read(&mut self.piece, buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            match self.waiting.blocking_recv() {
+                Some(piece) => self.piece = io::Cursor::new(piece),
+                None => return Ok(0),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn stage(benchmark: &Value, sidecar: &Value, more: &Value) -> Stage {
+        let status = |name: &str, state: &Value| {
+            json!([{
+                "name": name, "image": "", "imageID": "", "ready": false, "restartCount": 0,
+                "state": state,
+            }])
+        };
+        let mut pod = json!({
+            "metadata": { "name": "p" },
+            "status": {
+                "phase": "Running",
+                "containerStatuses": status("guidellm", benchmark),
+                "initContainerStatuses": status(SIDECAR, sidecar),
+            },
+        });
+        for (path, value) in more.as_object().unwrap() {
+            let (part, member) = path.split_once('/').unwrap();
+            pod[part][member] = value.clone();
+        }
+        Stage::of(&serde_json::from_value(pod).unwrap())
+    }
+
+    #[test]
+    fn documents_are_fetched_from_the_end_of_the_benchmark_to_that_of_the_sidecar() {
+        let (none, running) = (json!({}), json!({ "running": {} }));
+        let ended = json!({ "terminated": { "exitCode": 1 } });
+        assert_eq!(stage(&none, &none, &none), Stage::Running);
+        assert_eq!(stage(&running, &running, &none), Stage::Running);
+        assert_eq!(stage(&ended, &running, &none), Stage::Ended);
+        assert_eq!(stage(&ended, &ended, &none), Stage::Over);
+        // It will be ended, and salvaged.
+        let deleted = json!({ "metadata/deletionTimestamp": "2026-01-01T00:00:00Z" });
+        assert_eq!(stage(&running, &running, &deleted), Stage::Ended);
+        assert_eq!(stage(&none, &none, &deleted), Stage::Running);
+        let failed = json!({ "status/phase": "Failed" });
+        assert_eq!(stage(&ended, &running, &failed), Stage::Over);
+    }
+
+    #[test]
+    fn an_exit_code_is_in_the_status_that_ends_the_streams() {
+        let code = |status: Value| exit_code(&serde_json::from_value(status).unwrap());
+        assert_eq!(code(json!({ "status": "Success" })), Some(0));
+        let details = json!({ "causes": [{ "reason": "ExitCode", "message": "4" }] });
+        let failed =
+            json!({ "status": "Failure", "reason": "NonZeroExitCode", "details": details });
+        assert_eq!(code(failed), Some(4));
+        assert_eq!(
+            code(json!({ "status": "Failure", "reason": "InternalError" })),
+            None
+        );
+    }
+
+    #[tokio::test]
+    async fn pieces_are_read_as_one() {
+        let (sender, waiting) = mpsc::channel(1);
+        let piece = io::Cursor::default();
+        let reading = spawn_blocking(move || {
+            let mut text = String::new();
+            Pieces { waiting, piece }.read_to_string(&mut text).unwrap();
+            text
+        });
+        passed_on(Some(&b"two\nlines\n"[..]), Some(sender))
+            .await
+            .unwrap();
+        assert_eq!(reading.await.unwrap(), "two\nlines\n");
+    }
+}
