@@ -1,18 +1,17 @@
 //! `guidellm-indexer check`: are the service level objectives kept?
 
-use std::fs;
 use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use guidellm_results_model::Exit;
 use guidellm_results_model::analysis::{Analysis, Options, Scenario};
 use guidellm_results_model::slo::{Outcome, Slos, Verdict};
 use serde::Serialize;
 
 use crate::cli::{CheckArguments, SourceArguments};
-use crate::kube_burner::{Alert, AlertMetricName, Document};
+use crate::kube_burner::{Alert, Document};
+use crate::objectives::{Place, alert, objectives};
 use crate::scenarios::{Fold, analyses};
 use crate::selection::{Selected, tell_doubts};
 use crate::tell;
@@ -83,17 +82,6 @@ pub(crate) fn run(arguments: &CheckArguments, unfinished: &Registry) -> Result<E
     })
 }
 
-/// The objectives of a file.
-///
-/// # Errors
-///
-/// If it cannot be read, or is not of this form: with the line.
-pub fn objectives(path: &Path) -> Result<Slos> {
-    let name = path.display().to_string();
-    let text = fs::read_to_string(path).with_context(|| name.clone())?;
-    Ok(Slos::parse(&text, &name)?)
-}
-
 fn print(judged: &[Judged]) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     for it in judged {
@@ -120,9 +108,7 @@ fn judge(slos: &Slos, analysis: &Analysis) -> Vec<Judged> {
             uuid: uuid(scenario),
             scenario: scenario.key.to_string(),
             job_name: job_name.clone(),
-            document: (verdict.met != Outcome::Met)
-                .then(|| alert(scenario, &verdict))
-                .flatten(),
+            document: missed(scenario, &verdict),
             verdict,
         });
         judged.collect::<Vec<_>>()
@@ -135,24 +121,16 @@ fn uuid(scenario: &Scenario) -> Arc<str> {
     sample.map_or_else(|| "".into(), |it| it.summary.origin.uuid.clone())
 }
 
-/// What was missed, as kube-burner tells of an alert; at the end of the scenario.
-fn alert(scenario: &Scenario, verdict: &Verdict) -> Option<Alert> {
+fn missed(scenario: &Scenario, verdict: &Verdict) -> Option<Alert> {
     let ends = scenario.samples.iter().map(|it| {
         let summary = &it.summary;
         summary.window.end_timestamp.unwrap_or(summary.timestamp)
     });
-    Some(Alert {
-        timestamp: ends.max()?,
+    let place = Place {
         uuid: uuid(scenario),
-        severity: verdict.slo.severity,
-        description: match &verdict.slo.description {
-            Some(description) => format!("{}: {verdict} ({description})", scenario.key),
-            None => format!("{}: {verdict}", scenario.key),
-        },
-        metric_name: AlertMetricName::Alert,
-        churn_metric: false,
-        metadata: Arc::default(),
         job_name: scenario.key.job_name.clone(),
-        expr: format!("{}: {}", scenario.key, verdict.slo.expr).into(),
-    })
+        name: &scenario.key.to_string(),
+        ended: ends.max()?,
+    };
+    (verdict.met != Outcome::Met).then(|| alert(&place, verdict))
 }

@@ -20,6 +20,7 @@ mod index;
 mod journal;
 pub mod kube_burner;
 pub mod mappings;
+mod objectives;
 mod output;
 mod progress;
 #[cfg(feature = "store")]
@@ -48,9 +49,10 @@ mod verification;
 
 pub use backoff::Backoff;
 #[cfg(feature = "store")]
-pub use check::{Judged, judge_run, objectives};
+pub use check::{Judged, judge_run};
 #[cfg(feature = "store")]
 pub use compare::ComparisonFormat;
+pub use objectives::objectives;
 pub use output::{Format, Output};
 #[cfg(feature = "store")]
 pub use scenarios::Limit;

@@ -13,9 +13,9 @@ use guidellm_results_model::documents::Timestamp;
 use guidellm_results_model::slo::{self, Slos};
 
 use super::{Baseline, Meta, VerdictRow, html};
-use crate::check::objectives;
 use crate::cli::ReportPageArguments;
 use crate::compare::{exit, shown};
+use crate::objectives::objectives;
 use crate::selection::{Selected, tell_doubts};
 use crate::tell;
 use crate::unfinished::Registry;

@@ -43,6 +43,10 @@ pub struct Contract {
     /// Without a server: how long documents wait in the pod until llm-d-scale has fetched them
     #[arg(long, value_name = "SECONDS", env = Contract::HAND_OVER_SECONDS)]
     pub hand_over_seconds: Option<NonZero<u64>>,
+    /// Objectives that the benchmark has to keep; what it misses is sent as kube-burner's alerts, and
+    /// the exit code is 3
+    #[arg(long, value_name = "FILE", env = Contract::SLO_FILE)]
+    pub slo: Option<PathBuf>,
     /// This pod
     #[arg(long, value_name = "NAME", env = Contract::POD_NAME)]
     pub pod_name: Option<String>,
@@ -89,6 +93,8 @@ impl Contract {
     pub const GRACE_SECONDS: &str = "GRACE_SECONDS";
     /// Name of the variable for [`Self::hand_over_seconds`].
     pub const HAND_OVER_SECONDS: &str = "HAND_OVER_SECONDS";
+    /// Name of the variable for [`Self::slo`].
+    pub const SLO_FILE: &str = "SLO_FILE";
     /// Name of the variable for [`Self::pod_name`].
     pub const POD_NAME: &str = "POD_NAME";
     /// Name of the variable for [`Self::pod_namespace`].

@@ -8,6 +8,8 @@ mod hand_over;
 #[cfg(feature = "sidecar")]
 mod health;
 #[cfg(feature = "sidecar")]
+mod judging;
+#[cfg(feature = "sidecar")]
 mod pod;
 #[cfg(feature = "sidecar")]
 mod run;

@@ -20,6 +20,7 @@ use super::volume::goes_with_the_pod;
 use super::watch::{Ended, Next, Patience, Seen, Watch};
 use crate::cli::{SendingArguments, ServerArguments, SidecarArguments};
 use crate::cluster::Cluster;
+use crate::objectives::objectives;
 use crate::server::tell_of;
 use crate::sink::read_into;
 use crate::tell;
@@ -32,6 +33,8 @@ const STATUS_DELAY: Duration = Duration::from_secs(5);
 pub(crate) fn run(arguments: &SidecarArguments) -> Result<Exit> {
     let contract = &arguments.contract;
     let sending = prepared(arguments)?;
+    let slos = contract.slo.as_deref().map(objectives).transpose()?;
+    let slos = slos.unwrap_or_default();
     let signals = Signals::watch(contract.grace())?;
     let background = background()?;
     let progress = Progress::new();
@@ -58,6 +61,7 @@ pub(crate) fn run(arguments: &SidecarArguments) -> Result<Exit> {
         },
         unnamed: &contract.pod().unwrap_or_else(|| "unnamed".to_owned()),
         reports: &reports,
+        slos: &slos,
     };
     let mut sent = match contract.hand_over() {
         None => shipment.send(&signals, &progress)?,
@@ -73,8 +77,12 @@ pub(crate) fn run(arguments: &SidecarArguments) -> Result<Exit> {
     let exit = match sent.shipped.exit() {
         _ if sent.fetched == Some(false) => Exit::DeadlinePassed,
         Exit::Done if incomplete => Exit::SomeFailed,
+        Exit::Done if sent.fails => Exit::ThresholdCrossed,
         exit => exit,
     };
+    sent.missed
+        .iter()
+        .for_each(|missed| tell(&format!("objective {missed}")));
     let line = last_words(&ended, &sent);
     tell(&line);
     note(&contract.termination_log, &line);
@@ -288,6 +296,9 @@ fn last_words(ended: &Ended, sent: &Sent) -> String {
     for failure in &sent.failures {
         line = format!("{line}; {failure}");
     }
+    for missed in &sent.missed {
+        line = format!("{line}; {missed}");
+    }
     line.replace('\n', " ")
 }
 
@@ -296,6 +307,7 @@ fn event(exit: Exit) -> Option<&'static str> {
     match exit {
         Exit::Done => None,
         Exit::DeadlinePassed => Some("ResultsNotSent"),
+        Exit::ThresholdCrossed => Some("ObjectivesMissed"),
         _ => Some("ResultsIncomplete"),
     }
 }

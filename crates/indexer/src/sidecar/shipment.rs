@@ -6,12 +6,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use guidellm_results_model::documents::{FailedRun, Timestamp};
+use guidellm_results_model::slo::Slos;
 use guidellm_results_model::{ReadOptions, RunContext, Source};
 
 use super::health::Progress;
+use super::judging::Judging;
 use super::signals::Signals;
 use crate::bulk::{BulkSink, Kind, Shipped, Stop};
 use crate::cli::SendingArguments;
+use crate::kube_burner::DocumentSink;
 use crate::output::{Format, Output};
 use crate::replay::send_again;
 use crate::sink::{Sink, index_report};
@@ -26,6 +29,8 @@ pub(super) struct Shipment<'a> {
     /// The run, if neither anybody nor a report names it.
     pub(super) unnamed: &'a str,
     pub(super) reports: &'a [PathBuf],
+    /// What its benchmarks have to keep.
+    pub(super) slos: &'a Slos,
 }
 
 /// What came of it.
@@ -36,6 +41,10 @@ pub(super) struct Sent {
     pub(super) failures: Vec<String>,
     /// Whether the documents were fetched, if they were to be.
     pub(super) fetched: Option<bool>,
+    /// Objectives that were missed.
+    pub(super) missed: Vec<String>,
+    /// Whether any of these is bad enough to fail.
+    pub(super) fails: bool,
 }
 
 impl Shipment<'_> {
@@ -65,11 +74,16 @@ impl Shipment<'_> {
         let sink = self.open(stop)?;
         progress.sending(sink.watch());
         let add = |failed: &FailedRun| Ok(sink.add(Kind::Summary, failed.document_id, failed)?);
-        let failures = self.read(&sink, add)?;
+        let judging = Judging::new(&sink, self.slos);
+        let failures = self.read(&judging, add)?;
+        let judged = judging.judged();
+        DocumentSink::add(&sink, judged.alerts)?;
         Ok(Sent {
             shipped: sink.finish(),
             failures,
             fetched: None,
+            missed: judged.missed,
+            fails: judged.fails,
         })
     }
 
@@ -78,7 +92,7 @@ impl Shipment<'_> {
         let output = Output::create(path, Format::Ndjson)?;
         let add = |failed: &FailedRun| output.add(failed.document_id, failed);
         let failures = self.read(&output, add)?;
-        Box::new(output).finish()?;
+        Sink::finish(Box::new(output))?;
         Ok(failures)
     }
 

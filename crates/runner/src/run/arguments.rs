@@ -76,6 +76,10 @@ pub struct RunCommand {
     /// YAML file whose members become metadata of each document
     #[arg(long, value_name = "FILE")]
     pub user_metadata: Option<PathBuf>,
+    /// Objectives that scenarios have to keep, all their samples together; what they miss is written
+    /// as kube-burner's alerts, and the exit code is 3
+    #[arg(long, value_name = "FILE")]
+    pub slo: Option<PathBuf>,
     /// Say nothing but errors
     #[arg(long, short)]
     pub quiet: bool,
@@ -148,6 +152,11 @@ impl ClusterArguments {
 }
 
 impl RunCommand {
+    /// Whether documents go to a search server.
+    pub(super) fn has_server(&self) -> bool {
+        self.server().is_some()
+    }
+
     fn server(&self) -> Option<&str> {
         let server = self.sending.server.es_server.as_deref()?;
         (!server.is_empty() && server != "none").then_some(server)

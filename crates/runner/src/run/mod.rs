@@ -9,6 +9,7 @@ mod evidence;
 mod hand_over;
 mod indexing;
 mod narrator;
+mod objectives;
 mod outlook;
 mod probe;
 mod prometheus;
@@ -27,6 +28,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use guidellm_indexer::objectives;
 use guidellm_results_model::Exit;
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -53,6 +55,7 @@ const PROBE: Duration = Duration::from_mins(2);
 ///
 /// If it cannot start; what goes wrong later is told, and in the exit code.
 pub async fn run(command: &RunCommand) -> Result<Exit> {
+    let slos = command.slo.as_deref().map(objectives).transpose()?;
     let suite = command.suite()?;
     let run = command.run(&suite)?;
     let jobs = plan(&suite, &command.suite.files(), &run)?;
@@ -148,10 +151,14 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
         }
         indexed = indexing => indexed.context("the thread that makes documents died")?,
     };
+    let kept = match slos {
+        Some(slos) => self::objectives::judge(command, slos, &run.uuid, &narrator).await,
+        None => Exit::Done,
+    };
     let swept = clean_up(command, &engine).await;
     narrator.end();
     let outcome = ran?;
-    let exit = exit(outcome, indexed, swept?);
+    let exit = exit(outcome, indexed.max(kept), swept?);
     command.tell(&lock(&book).state, outcome, exit)?;
     Ok(exit)
 }
