@@ -20,6 +20,7 @@ from pathlib import Path
 from real_node import SEARCH, World  # noqa: I001
 
 import asked
+import handed_over
 from matching import Tally
 from server import expected, indexer
 from world import differences, place, sample
@@ -310,6 +311,19 @@ def check_unsent(world: World, version: str) -> list[str]:
     return found + differences(there, own) + deleted(world, run)
 
 
+def check_fetched(world: World, version: str) -> list[str]:
+    """Without a search server, documents are fetched into the store, and reports kept in the volume."""
+    run, scenario = "fetched", {**SCENARIOS[0], "seconds": 2}
+    told = arguments(world, run, version, [scenario], {})
+    return handed_over.fetched(world, told, run, results) + deleted(world, run)
+
+
+def check_killed(world: World, version: str) -> list[str]:
+    """The same without any volume, and killed before the documents are fetched."""
+    run, scenario = "killed", {**SCENARIOS[0], "samples": 1, "seconds": 3}
+    return handed_over.killed(world, arguments(world, run, version, [scenario], {}), run)
+
+
 CHECKS = (
     check_ended, check_documents, check_asked, check_spread, check_summaries, check_metrics,
     check_load, check_deleted,
@@ -334,7 +348,8 @@ def main(binary: str, sidecar: str, search: str, *versions: str) -> int:
             print(f"        a run with GuideLLM {version}: {time.monotonic() - began:.0f} s")
             for check in CHECKS:
                 tried(tally, f"{version}: {check.__name__}", check, ran)
-        tried(tally, f"{version}: check_unsent", check_unsent, world, version)
+        for last in (check_unsent, check_fetched, check_killed):
+            tried(tally, f"{version}: {last.__name__}", last, world, version)
     return tally.finish()
 
 

@@ -56,8 +56,8 @@ class World:
         self.lab.__enter__()
         sidecar = self.lab.indexer(self.indexer)
         self.told = {it: self.lab.variables | self.lab.guidellm(it) | sidecar for it in self.versions}
-        # Of each run of a release, and one that is for what goes wrong.
-        self.cluster.provide(len(self.versions) + 1)
+        # Of each run of a release, one that is for what goes wrong, and one without a server.
+        self.cluster.provide(len(self.versions) + 2)
         self.cluster.resolve({SEARCH: self.cluster.address})
         self.cluster.enter()
         self.server.__enter__()
@@ -112,10 +112,18 @@ class World:
         """A command of the runner that takes what `run` does; SEARCH is the search server for pods, if
         it is another."""
         search = search or f"http://{SEARCH}:{self.server.url.rsplit(':', 1)[1]}"
+        sending = ["--es-server", self.server.url, "--pods-es-server", search]
+        return [*self.always(name), *sending, *more]
+
+    def alone(self, name: str, store: Path, *more: str) -> list[str]:
+        """The same without a search server."""
+        return [*self.always(name), "--store", str(store), *more]
+
+    def always(self, name: str) -> list[str]:
+        """What each of these commands is told."""
         return [
             self.binary, name, "--kubeconfig", str(self.cluster.kubeconfig), "--json",
             "--prometheus-url", self.prometheus.url, "--scrape-interval", "1s",
-            "--es-server", self.server.url, "--pods-es-server", search, *more,
         ]  # fmt: skip
 
     def call(self, *command: str) -> tuple[int, object, str]:

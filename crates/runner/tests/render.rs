@@ -43,13 +43,12 @@ fn objects(set: &[String]) -> Objects {
         command.args(["--set", assignment]);
     }
     let documents: Vec<Value> = serde_saphyr::from_multiple(&rendered(&mut command)).unwrap();
-    documents
-        .into_iter()
-        .map(|it| {
-            let text = |path: &str| it.pointer(path).unwrap().as_str().unwrap().to_owned();
-            ((text("/kind"), text("/metadata/name")), it)
-        })
-        .collect()
+    documents.into_iter().map(named).collect()
+}
+
+fn named(manifest: Value) -> (Id, Value) {
+    let text = |path: &str| manifest.pointer(path).unwrap().as_str().unwrap().to_owned();
+    ((text("/kind"), text("/metadata/name")), manifest)
 }
 
 fn options(gaie: bool, simulator: bool) -> Vec<String> {
@@ -287,6 +286,22 @@ fn secrets_are_printed_only_if_asked_for() {
 }
 
 #[test]
+fn without_a_server_documents_wait_to_be_fetched() {
+    let text = rendered(&mut command(&["--es-index", "guidellm"]));
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    let alone: Objects = documents.into_iter().map(named).collect();
+    let first = |objects: &Objects| -> Objects {
+        let is_kept = |(kind, name): &Id| kind != "Job" || name.starts_with("steady-chat-10");
+        let own = objects.iter().filter(|(id, _)| is_kept(id));
+        own.cloned().collect()
+    };
+    insta::assert_snapshot!(
+        "without_a_server",
+        compared(&first(&objects(&[])), &first(&alone))
+    );
+}
+
+#[test]
 fn without_a_token_or_a_server_there_is_no_secret() {
     let text = rendered(&mut command(&[]));
     let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
@@ -294,9 +309,7 @@ fn without_a_token_or_a_server_there_is_no_secret() {
     assert!(documents.iter().all(|it| it["kind"] != "Secret"));
     let jobs = documents.iter().filter(|it| it["kind"] == "Job");
     for job in jobs {
-        assert_eq!(
-            job["spec"]["template"]["spec"]["initContainers"],
-            Value::Null
-        );
+        let sidecar = &job["spec"]["template"]["spec"]["initContainers"][0];
+        assert_eq!(sidecar["envFrom"], Value::Null);
     }
 }

@@ -125,7 +125,9 @@ fn prepared(arguments: &SidecarArguments) -> Result<SendingArguments> {
     for file in [&mut sending.bulk.rejected, &mut sending.bulk.unsent] {
         *file = spool.join(&*file);
     }
-    sending.check()?;
+    if contract.hand_over().is_none() {
+        sending.check()?;
+    }
     // Its root file system may be read-only. A folder named by TMPDIR is kept to.
     if std::env::var_os("TMPDIR").is_none() {
         drop(tempfile::env::override_temp_dir(spool));

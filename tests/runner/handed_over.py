@@ -1,0 +1,107 @@
+"""Runs without a search server: what sidecars hand over is in the embedded store."""
+
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from real_node import World
+from server import indexer
+from world import place, sample, sidecar_process, state
+
+#: What a sidecar saw, which no report says.
+OUTCOME = ("passed", "exit_code", "failure_reason", "log_tail", "namespace", "podName", "nodeName")
+
+
+def stored(folder: Path) -> dict[str, pa.Table]:
+    """The tables of GuideLLM's documents in a store, by the names of their files."""
+    paths = [it for kind in ("summaries", "requests") for it in folder.glob(f"{kind}/**/*.parquet")]
+    return {str(it.relative_to(folder)): pq.read_table(it, partitioning=None) for it in paths}
+
+
+def differences(world: World, run: str, store: Path, reports: list[tuple[dict, Path]]) -> list[str]:
+    """What a store has other than what the indexer makes of the reports of some pods, and what is to be
+    seen of these."""
+    own = world.folder / f"{run}-own"
+    for pod, report in reports:
+        scenario = pod["metadata"]["labels"]["llm-d-scale/job"]
+        code, _, told = indexer(
+            str(Path(world.binary).with_name("guidellm-indexer")), "index", str(report), "--uuid", run, "-j", scenario, "-s", str(sample(pod)),
+            "--store", str(own),
+        )  # fmt: skip
+        if code:
+            return [f"index: exit code {code}: {told}"]
+    wanted, there, found = stored(own), stored(store), []
+    if not wanted or wanted.keys() != there.keys():
+        found.append(f"files: {sorted(there)}, not {sorted(wanted)}")
+    outcomes = {
+        sample(pod): place(pod) | {"namespace": run, "passed": True, "exit_code": 0}
+        for pod, _ in reports
+    }
+    for name in wanted.keys() & there.keys():
+        one, other = wanted[name], there[name]
+        if name.startswith("summaries"):
+            [row] = other.to_pylist()
+            seen = {key: row[key] for key in OUTCOME if row[key] is not None}
+            if seen != outcomes[row["sample"]]:
+                found.append(f"{name}: {seen}")
+            one, other = one.drop_columns(OUTCOME), other.drop_columns(OUTCOME)
+        if not one.num_rows or not one.equals(other):
+            found.append(f"{name}: {other.num_rows} rows, not {one.num_rows}, or others")
+    rows = sum(it.num_rows for it in there.values())
+    print(f"        {rows} documents in {len(there)} files of the store")
+    return found
+
+
+def fetched(
+    world: World, told: list[str], run: str, results: Callable[[World, str], Path]
+) -> list[str]:
+    """A run to its end, whose reports stay in a volume."""
+    store = world.folder / f"{run}-store"
+    code, checks, words = world.call(*world.alone("check", store, *told))
+    found = [f"check: exit code {code}: {checks} {words}"] if code else []
+    code, outcome, words = world.call(*world.alone("run", store, *told, "--keep"))
+    found += [f"exit code {code}: {outcome} {words}"] if code else []
+    found += [line for line in words.splitlines() if line.startswith(("warning", "error"))]
+    pods, volume = world.listed("pods", run, "app.kubernetes.io/name=guidellm"), results(world, run)
+    reports = [(pod, volume / pod["metadata"]["name"] / "benchmarks.json") for pod in pods]
+    return found + differences(world, run, store, reports)
+
+
+def killed(world: World, told: list[str], run: str) -> list[str]:
+    """A run on an emptyDir that is killed when a benchmark has ended and its documents wait; then
+    `--resume`. Its objects go with it."""
+    store, kept = world.folder / f"{run}-store", world.folder / f"{run}-reports"
+    kept.mkdir()
+    command = world.alone("run", store, *told)
+    process = subprocess.Popen(command, cwd=world.folder, stdout=-3, stderr=subprocess.PIPE, text=True)
+    pod = until(world, process, run, "running")
+    # As long as it is stopped, it takes no notice of the end.
+    process.send_signal(signal.SIGSTOP)
+    pod = until(world, process, run, "terminated")
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    report = kept / f"{pod['metadata']['name']}.json"
+    root = Path(f"/proc/{sidecar_process(pod)}/root")
+    shutil.copyfile(root / "results/benchmarks.json", report)
+    found = [f"before it was resumed: {list(it)}"] if (it := stored(store)) else []
+    code, outcome, words = world.call(*command, "--resume")
+    found += [f"exit code {code}: {outcome} {words}"] if code else []
+    found += differences(world, run, store, [(pod, report)])
+    return found + ([f"stay: {it}"] if (it := world.left(run)) else [])
+
+
+def until(world: World, process: subprocess.Popen, run: str, wanted: str) -> dict:
+    """The pod of a run's benchmark, once that is in a state."""
+    for _ in range(600):
+        if process.poll() is not None:
+            raise RuntimeError(f"it has ended: {process.communicate()[1]}")
+        for pod in world.listed("pods", run, "app.kubernetes.io/name=guidellm"):
+            if wanted in state(pod, "guidellm"):
+                return pod
+        time.sleep(0.2)
+    raise RuntimeError(f"its benchmark is not {wanted}")
