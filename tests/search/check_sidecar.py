@@ -3,6 +3,7 @@
     python check_sidecar.py BINARY SERVER
 """
 
+import json
 import os
 import re
 import signal
@@ -299,6 +300,31 @@ def check_secret_file(server: Server, binary: str) -> list[str]:
     return found
 
 
+def check_objectives(server: Server, binary: str) -> list[str]:
+    """What the benchmark misses is in the server as alerts, and in the exit code."""
+    found = []
+    for kind, bound, code in (("kept", 5000, 0), ("missed", 1, 3)):
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as slos:
+            slos.write(f"slos: [{{expr: ttft_p95_ms <= {bound}, severity: critical}}, total_requests > 0]")
+            slos.flush()
+            pod = Pod(binary, server.url, f"slo-{kind}", QUIET_SECONDS="3600", SLO_FILE=slos.name)
+            pod.write("benchmarks.json", TEXT)
+            pod.write("exit-code", "0")
+            found += verdict(pod, code, "ttft_p95_ms <= 1: missed" if code else "documents indexed")
+        server.call("POST", f"slo-{kind}/_refresh")
+        query = {"query": {"term": {"metricName.keyword": "alert"}}}
+        hits = server.call("POST", f"slo-{kind}/_search", query)[1]["hits"]["hits"]
+        severities = [hit["_source"]["severity"] for hit in hits]
+        benchmarks = len(json.loads(TEXT)["benchmarks"]) if code else 0
+        if severities != ["critical"] * benchmarks:
+            found.append(f"{kind}: {severities} of {benchmarks} benchmarks")
+    pod = Pod(binary, server.url, "slo-wrong", SLO_FILE="/nowhere.yaml")
+    code, told, _ = pod.end()
+    if code != 2 or "/nowhere.yaml" not in told:
+        found.append(f"no file: exit {code}: {told}")
+    return found
+
+
 def check_health(server: Server, binary: str) -> list[str]:
     """It tells how far it has come, to Kubernetes and to Prometheus."""
     with socket.socket() as free:
@@ -368,7 +394,7 @@ def main(binary: str, name: str) -> int:
     checks = (
         check_marker, check_quiet, check_failed, check_no_report, check_ended_well, check_native,
         check_killed, check_pod_ends_meanwhile, check_no_room, check_refused, check_secret_file,
-        check_health, check_server_away, check_pod_ends,
+        check_health, check_objectives, check_server_away, check_pod_ends,
     )  # fmt: skip
     with Server(name) as server:
         for check in checks:
