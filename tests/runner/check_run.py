@@ -303,6 +303,47 @@ def check_stopped(world: Playground) -> list[str]:
     return found + left(world, "stopped")
 
 
+def check_server_dies(world: Playground) -> list[str]:
+    """The search server is killed in the middle: documents of what ends then are not written, which is
+    told; `--resume` writes them, once, and runs nothing again."""
+    uuid = index = "server-dies"
+    arguments = [*suite(world, uuid), "--give-up-after", "2s", "--request-timeout", "1s"]
+    world.cluster.outcome("succeed", {RUN: uuid}, delay="3s")
+    process = world.start(uuid, *arguments, index=index)
+    book = world.folder / uuid / "run.json"
+
+    def is_written() -> bool:
+        known = json.loads(book.read_text())["jobs"] if book.exists() else []
+        return any(it["indexed"] for it in known)
+
+    world.cluster.wait("documents of the first job", is_written)
+    world.server.kill()
+    code, told, words = ended(process)
+    written = {it["name"]: it["indexed"] for it in told.get("jobs", [])}
+    found = [] if code == 4 else [f"exit code {code}: {told} {words}"]
+    if written != {"prepare": True, "first": False, "second": False} or "unsent" not in words:
+        found.append(f"without a server: {written}: {words}")
+    found += [f"{it} failed" for it in told.get("jobs", []) if it.get("failures")]
+    before = {it["name"]: (it["start"], it["end"]) for it in told.get("jobs", [])}
+    world.server.start()
+    code, told, words = ended(world.start(uuid, *arguments, "--resume", index=index))
+    if code or not all(it["indexed"] for it in told.get("jobs", [])):
+        found.append(f"resumed: exit code {code}: {told} {words}")
+    if before != {it["name"]: (it["start"], it["end"]) for it in told.get("jobs", [])}:
+        found.append(f"not the same jobs: {before}, {told}")
+    if sorted(summaries := world.summaries(uuid, index)) != ["first", "prepare", "second"]:
+        found.append(f"summaries of {sorted(summaries)}")
+    metrics = [it for it in world.documents(uuid, index) if "query" in it]
+    samples = Counter(
+        (it["jobName"], it["metricName"], it["timestamp"], json.dumps(it.get("labels"), sort_keys=True))
+        for it in metrics
+    )
+    found += [f"{it} times {sample}" for sample, it in samples.items() if it > 1]
+    if {name for name, *_ in samples} != {"prepare", "first", "second"}:
+        found.append(f"metrics of {sorted({name for name, *_ in samples})}")
+    return found + left(world, uuid)
+
+
 def check_timeout(world: Playground) -> list[str]:
     """The run's time is over: the same, with the exit code of a deadline."""
     world.cluster.outcome("run", {RUN: "late", JOB: "first"})
