@@ -9,6 +9,14 @@ use guidellm_results_model::analysis::{Basis, Documents, Options, Scenario, anal
 use guidellm_results_model::figures::{Figure, Member, Metric};
 use guidellm_results_model::{ReadOptions, RunContext, Source};
 
+/// Figures that requests are counted for.
+const COUNTED: [Figure; 4] = [
+    Figure::RequestSuccessRate,
+    Figure::IncompleteRate,
+    Figure::PromptTokensMean,
+    Figure::OutputTokensMean,
+];
+
 fn fixtures() -> Vec<PathBuf> {
     let pattern = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -50,6 +58,20 @@ fn what_is_pooled_of_one_sample_is_what_its_report_says() {
             let [sample] = &*scenario.samples else {
                 panic!("{}: {} samples", report.display(), scenario.samples.len());
             };
+            let whole = !sample.summary.counts.records_sampled;
+            for figure in COUNTED.into_iter().filter(|_| whole) {
+                let reported = figure.of(&sample.summary);
+                let pooled = scenario.figures.get(&figure).map(|it| it.value);
+                let same = match (reported, pooled) {
+                    (Some(reported), Some(pooled)) => nearly(pooled, reported),
+                    (reported, pooled) => reported == pooled,
+                };
+                let (name, key) = (report.display(), &scenario.key);
+                assert!(
+                    same,
+                    "{name}: {key}: {figure} is {pooled:?} and not {reported:?}"
+                );
+            }
             for metric in Metric::OF_REQUESTS {
                 for member in Member::ALL {
                     let figure = Figure::Statistic(metric, member);
