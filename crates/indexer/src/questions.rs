@@ -93,6 +93,9 @@ pub struct CompareArguments {
     /// How it is written
     #[arg(long, value_enum, default_value_t)]
     pub format: ComparisonFormat,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
     /// Write it to a file
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,

@@ -77,7 +77,12 @@ pub(crate) fn run(arguments: &CompareArguments, unfinished: &Registry) -> Result
         },
     );
     let shown = shown(&arguments.figure);
-    let text = match arguments.format {
+    let format = if arguments.json {
+        ComparisonFormat::Json
+    } else {
+        arguments.format
+    };
+    let text = match format {
         ComparisonFormat::Text => text::written(&comparison, &shown),
         ComparisonFormat::Markdown => markdown::written(&comparison, &shown),
         ComparisonFormat::Json => serde_json::to_string_pretty(&comparison)? + "\n",

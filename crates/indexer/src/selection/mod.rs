@@ -20,6 +20,7 @@ use crate::cli::SourceArguments;
 use crate::cluster::Connection;
 use crate::files;
 use crate::kube_burner::{Document, DocumentSink};
+use crate::progress::ProgressBar;
 use crate::sink::{Sink, read_into};
 use crate::store::Store;
 use crate::targets::DEFAULT_STORE;
@@ -236,18 +237,25 @@ impl Temporary {
             return Err(failure);
         }
         let store = self.store()?;
-        for report in reports {
+        let bar = ProgressBar::new(&reports, false);
+        for report in &reports {
+            let watch = bar.watch(report);
+            let options = ReadOptions {
+                progress: watch.progress(),
+                ..ReadOptions::default()
+            };
             let mut staged = store.stage()?;
-            let outcome = read_into(
+            let read = read_into(
                 report.source(),
                 &RunContext::default(),
-                &ReadOptions::default(),
+                &options,
                 &mut staged,
             );
-            outcome.with_context(|| report.name())?;
+            read.with_context(|| report.name())?;
             staged.prepare()?;
             staged.commit()?;
         }
+        bar.clear();
         Ok(store)
     }
 }

@@ -179,6 +179,7 @@ impl<'a> StagedBenchmarks<'a> {
 }
 
 #[cfg(all(test, feature = "store", feature = "sidecar"))]
+#[expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 mod tests {
     use std::path::{Path, PathBuf};
 
