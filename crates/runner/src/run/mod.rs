@@ -28,10 +28,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use guidellm_indexer::objectives;
 use guidellm_results_model::Exit;
 use serde_json::Value;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use self::engine::{Engine, Outcome, lock};
@@ -55,7 +55,7 @@ const PROBE: Duration = Duration::from_mins(2);
 ///
 /// If it cannot start; what goes wrong later is told, and in the exit code.
 pub async fn run(command: &RunCommand) -> Result<Exit> {
-    let slos = command.slo.as_deref().map(objectives).transpose()?;
+    command.objectives()?;
     let suite = command.suite()?;
     let run = command.run(&suite)?;
     let jobs = plan(&suite, &command.suite.files(), &run)?;
@@ -149,18 +149,26 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
             narrator.warn("documents of jobs are not written; --resume writes them");
             Exit::SomeFailed
         }
-        indexed = indexing => indexed.context("the thread that makes documents died")?,
-    };
-    let kept = match slos {
-        Some(slos) => self::objectives::judge(command, slos, &run.uuid, &narrator).await,
-        None => Exit::Done,
+        written = written(indexing, command, &run.uuid, &narrator) => written?,
     };
     let swept = clean_up(command, &engine).await;
     narrator.end();
     let outcome = ran?;
-    let exit = exit(outcome, indexed.max(kept), swept?);
+    let exit = exit(outcome, indexed, swept?);
     command.tell(&lock(&book).state, outcome, exit)?;
     Ok(exit)
+}
+
+/// Waits until all documents are where they belong, and judges the run by them.
+async fn written(
+    indexing: JoinHandle<Exit>,
+    command: &RunCommand,
+    uuid: &str,
+    narrator: &Narrator,
+) -> Result<Exit> {
+    let indexed = indexing.await;
+    let indexed = indexed.context("the thread that makes documents died")?;
+    Ok(indexed.max(self::objectives::judge(command, uuid, narrator).await?))
 }
 
 /// Makes sure that all is there that the run needs; where metrics come from.

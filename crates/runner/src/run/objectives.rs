@@ -1,7 +1,8 @@
 //! Whether a run keeps its objectives, once all its documents are where they belong.
 
+use anyhow::Result;
 use guidellm_indexer::cli::SourceArguments;
-use guidellm_indexer::judge_run;
+use guidellm_indexer::{judge_run, objectives};
 use guidellm_results_model::Exit;
 use guidellm_results_model::slo::{Outcome, Slos};
 
@@ -9,6 +10,11 @@ use super::arguments::RunCommand;
 use super::narrator::Narrator;
 
 impl RunCommand {
+    /// What scenarios have to keep, if anything.
+    pub(super) fn objectives(&self) -> Result<Option<Slos>> {
+        self.slo.as_deref().map(objectives).transpose()
+    }
+
     /// Where the run's documents are: the server, or the store.
     fn source(&self) -> SourceArguments {
         SourceArguments {
@@ -20,28 +26,26 @@ impl RunCommand {
 }
 
 /// Judges a run; what cannot be judged is told, and is not kept.
-pub(super) async fn judge(
-    command: &RunCommand,
-    slos: Slos,
-    uuid: &str,
-    narrator: &Narrator,
-) -> Exit {
+pub(super) async fn judge(command: &RunCommand, uuid: &str, narrator: &Narrator) -> Result<Exit> {
+    let Some(slos) = command.objectives()? else {
+        return Ok(Exit::Done);
+    };
     let (source, uuid) = (command.source(), uuid.to_owned());
     let judged = tokio::task::spawn_blocking(move || judge_run(&slos, &uuid, &source)).await;
     let judged = match judged {
         Ok(Ok(judged)) => judged,
         Ok(Err(error)) => {
             narrator.warn(&format!("error: objectives are not judged: {error:#}"));
-            return Exit::SomeFailed;
+            return Ok(Exit::SomeFailed);
         }
         Err(error) => {
             narrator.warn(&format!("error: objectives are not judged: {error}"));
-            return Exit::SomeFailed;
+            return Ok(Exit::SomeFailed);
         }
     };
     if judged.is_empty() {
         narrator.warn("error: no objective is for any scenario of this run");
-        return Exit::SomeFailed;
+        return Ok(Exit::SomeFailed);
     }
     for it in &judged {
         let line = format!("{}: {}", it.scenario, it.verdict);
@@ -51,9 +55,9 @@ pub(super) async fn judge(
             (_, false) => narrator.warn(&format!("warning: {line}")),
         }
     }
-    if judged.iter().any(|it| it.verdict.fails()) {
+    Ok(if judged.iter().any(|it| it.verdict.fails()) {
         Exit::ThresholdCrossed
     } else {
         Exit::Done
-    }
+    })
 }
