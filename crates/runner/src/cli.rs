@@ -166,16 +166,11 @@ impl SuiteArguments {
     /// # Errors
     ///
     /// If there is none, or it is wrong.
-    pub fn read(&self, given: Given) -> Result<Suite> {
-        let mut given = Given {
-            set: self.set.clone(),
-            env: std::env::vars_os()
-                .filter_map(|(name, value)| {
-                    Some((name.into_string().ok()?, value.into_string().ok()?))
-                })
-                .collect(),
-            ..given
-        };
+    pub fn read(&self, mut given: Given) -> Result<Suite> {
+        given.set.clone_from(&self.set);
+        given.env = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
         if let Some(namespace) = &self.namespace {
             given.set.push((
                 "vars.namespace".to_owned(),

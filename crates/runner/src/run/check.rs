@@ -91,26 +91,8 @@ pub(super) async fn cluster(cluster: &Cluster, jobs: &[PlannedJob], run: &Run) -
         }
     });
     checks.push(Check::of("kinds of objects", known));
-    rights.ask("", "namespaces", None, None, "create").await;
-    for verb in ["list", "watch"] {
-        rights
-            .ask("", "pods", None, Some(&run.namespace), verb)
-            .await;
-        rights
-            .ask("", "events", None, Some(&run.namespace), verb)
-            .await;
-    }
-    rights
-        .ask("", "pods", Some("log"), Some(&run.namespace), "get")
-        .await;
-    if run.fetches() && jobs.iter().any(|job| job.is_scenario) {
-        // A WebSocket begins as a GET; newer releases ask for the right to create as well.
-        for verb in ["get", "create"] {
-            rights
-                .ask("", "pods", Some("exec"), Some(&run.namespace), verb)
-                .await;
-        }
-    }
+    let fetches = run.fetches() && jobs.iter().any(|job| job.is_scenario);
+    rights.ask_beside(fetches).await;
     checks.push(rights.check());
     checks.extend(gpus(cluster, jobs).await);
     checks
@@ -134,6 +116,23 @@ impl Rights<'_> {
         for verb in verbs {
             self.ask(&resource.group, &resource.plural, None, namespace, verb)
                 .await;
+        }
+    }
+
+    /// What a run does beside making its objects; `fetches` documents from pods, or does not.
+    async fn ask_beside(&mut self, fetches: bool) {
+        let namespace = Some(self.namespace);
+        self.ask("", "namespaces", None, None, "create").await;
+        for verb in ["list", "watch"] {
+            self.ask("", "pods", None, namespace, verb).await;
+            self.ask("", "events", None, namespace, verb).await;
+        }
+        self.ask("", "pods", Some("log"), namespace, "get").await;
+        if fetches {
+            // A WebSocket begins as a GET; newer releases ask for the right to create as well.
+            for verb in ["get", "create"] {
+                self.ask("", "pods", Some("exec"), namespace, verb).await;
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use futures::StreamExt;
@@ -35,11 +35,11 @@ const PIECES: usize = 8;
 /// All that fetching takes.
 #[derive(Clone)]
 pub(super) struct HandOver {
-    pub(super) cluster: Cluster,
-    pub(super) store: PathBuf,
-    /// The run's folder.
-    pub(super) folder: PathBuf,
-    pub(super) narrator: Narrator,
+    cluster: Cluster,
+    store: PathBuf,
+    /// The run's.
+    folder: PathBuf,
+    narrator: Narrator,
 }
 
 /// Documents are fetched as long as it is kept.
@@ -48,6 +48,21 @@ pub(super) struct Fetching {
 }
 
 impl HandOver {
+    /// From a cluster into a store; `folder` is the run's.
+    pub(super) fn new(
+        cluster: &Cluster,
+        store: PathBuf,
+        folder: &Path,
+        narrator: &Narrator,
+    ) -> Self {
+        Self {
+            cluster: cluster.clone(),
+            store,
+            folder: folder.to_owned(),
+            narrator: narrator.clone(),
+        }
+    }
+
     /// Fetches the documents of a job's pods from now on, as their benchmarks end.
     pub(super) fn start(&self, namespace: &str, run: &str, job: &str) -> Fetching {
         let api = Api::namespaced(self.cluster.client().clone(), namespace);

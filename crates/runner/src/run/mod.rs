@@ -110,12 +110,9 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
         until,
         stop: &stop,
         narrator: &narrator,
-        hand_over: run.fetches().then(|| HandOver {
-            cluster: cluster.clone(),
-            store: command.fetched_into(),
-            folder: folder.clone(),
-            narrator: narrator.clone(),
-        }),
+        hand_over: run
+            .fetches()
+            .then(|| HandOver::new(&cluster, command.fetched_into(), &folder, &narrator)),
         book: Arc::clone(&book),
     };
     let target = Target {
