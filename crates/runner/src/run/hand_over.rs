@@ -21,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
 
+use super::arguments::RunCommand;
 use super::narrator::Narrator;
 use crate::cluster::Cluster;
 use crate::objects::selector;
@@ -48,16 +49,16 @@ pub(super) struct Fetching {
 }
 
 impl HandOver {
-    /// From a cluster into a store; `folder` is the run's.
+    /// From a cluster into the command's store; `folder` is the run's.
     pub(super) fn new(
+        command: &RunCommand,
         cluster: &Cluster,
-        store: PathBuf,
         folder: &Path,
         narrator: &Narrator,
     ) -> Self {
         Self {
             cluster: cluster.clone(),
-            store,
+            store: command.fetched_into(),
             folder: folder.to_owned(),
             narrator: narrator.clone(),
         }

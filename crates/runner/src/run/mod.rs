@@ -112,7 +112,7 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
         narrator: &narrator,
         hand_over: run
             .fetches()
-            .then(|| HandOver::new(&cluster, command.fetched_into(), &folder, &narrator)),
+            .then(|| HandOver::new(command, &cluster, &folder, &narrator)),
         book: Arc::clone(&book),
     };
     let target = Target {
