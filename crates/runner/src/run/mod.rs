@@ -66,12 +66,8 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
         let narrator = narrator.clone();
         move |times| narrator.warn(told(times))
     })?;
-    narrator.tell(&format!(
-        "run {} in namespace {} of {}",
-        run.uuid,
-        run.namespace,
-        cluster.url()
-    ));
+    let (uuid, namespace, url) = (&run.uuid, &run.namespace, cluster.url());
+    narrator.tell(&format!("run {uuid} in namespace {namespace} of {url}"));
     let sources = tokio::select! {
         () = stop.stopped() => bail!("the user stopped it, before anything was made"),
         sources = prepare(command, &suite, (&jobs, &run), &cluster, &narrator) => sources?,
