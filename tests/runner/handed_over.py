@@ -60,13 +60,20 @@ def differences(world: World, run: str, store: Path, reports: list[tuple[dict, P
 def fetched(
     world: World, told: list[str], run: str, results: Callable[[World, str], Path]
 ) -> list[str]:
-    """A run to its end, whose reports stay in a volume."""
-    store = world.folder / f"{run}-store"
+    """A run to its end, whose reports stay in a volume; its objectives are judged by what was fetched."""
+    store, slos = world.folder / f"{run}-store", world.folder / "slo.yaml"
+    slos.write_text("slos: [request_success_rate >= 0, {expr: ttft_p95_ms <= 0.001, severity: critical}]")
     code, checks, words = world.call(*world.alone("check", store, *told))
     found = [f"check: exit code {code}: {checks} {words}"] if code else []
-    code, outcome, words = world.call(*world.alone("run", store, *told, "--keep"))
-    found += [f"exit code {code}: {outcome} {words}"] if code else []
-    found += [line for line in words.splitlines() if line.startswith(("warning", "error"))]
+    command = world.alone("run", store, *told, "--keep", "--slo", str(slos))
+    code, outcome, words = world.call(*command)
+    found += [f"exit code {code}: {outcome} {words}"] if code != 3 else []
+    lines = [line for line in words.splitlines() if line.startswith(("warning", "error"))]
+    missed = [line for line in lines if "ttft_p95_ms <= 0.001: missed, it is" in line]
+    found += [line for line in lines if line not in missed]
+    alerts = [pq.read_table(it, partitioning=None) for it in store.glob("alerts/**/*.parquet")]
+    if not missed or sum(it.num_rows for it in alerts) != len(missed):
+        found.append(f"{len(missed)} objectives missed, {len(alerts)} alerts")
     pods, volume = world.listed("pods", run, "app.kubernetes.io/name=guidellm"), results(world, run)
     reports = [(pod, volume / pod["metadata"]["name"] / "benchmarks.json") for pod in pods]
     return found + differences(world, run, store, reports)

@@ -406,7 +406,9 @@ fn nearest(name: &str) -> Option<String> {
     let likeness = |it: &String| strsim::damerau_levenshtein(it, name);
     let names = Figure::all().map(|figure| figure.to_string());
     let nearest = names.min_by_key(likeness)?;
-    (likeness(&nearest) <= name.len() / 3).then_some(nearest)
+    // A missing unit is three letters.
+    let likely = (name.len() / 3).max(3);
+    (likeness(&nearest) <= likely).then_some(nearest)
 }
 
 impl Serialize for Figure {
