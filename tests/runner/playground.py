@@ -150,12 +150,7 @@ class Playground:
 
     def documents(self, uuid: str, index: str = "runs") -> list[dict]:
         """A run's documents."""
-        self.server.call("POST", f"{index}/_refresh")
-        query = {"size": 10000, "query": {"term": {"uuid": uuid}}}
-        hits = self.server.call("POST", f"{index}/_search", query)[1]["hits"]["hits"]
-        if len(hits) == query["size"]:
-            raise RuntimeError("there are more documents")
-        return [hit["_source"] for hit in hits]
+        return self.server.documents_of(index, uuid)
 
     def summaries(self, uuid: str, index: str = "runs") -> dict[str, dict]:
         """A run's `jobSummary` documents by their jobs."""

@@ -78,6 +78,15 @@ class Server:
         self.call("POST", f"{index}/_refresh")
         return self.call("GET", f"{index}/_count")[1].get("count", 0)
 
+    def documents_of(self, index: str, uuid: str) -> list[dict]:
+        """A run's documents."""
+        self.call("POST", f"{index}/_refresh")
+        query = {"size": 10000, "query": {"term": {"uuid": uuid}}}
+        hits = self.call("POST", f"{index}/_search", query)[1]["hits"]["hits"]
+        if len(hits) == query["size"]:
+            raise RuntimeError("there are more documents")
+        return [hit["_source"] for hit in hits]
+
     def documents(self, index: str) -> dict[str, dict]:
         """All documents of an index by their `_id`."""
         self.call("POST", f"{index}/_refresh")

@@ -98,22 +98,28 @@ fn print(judged: &[Judged]) -> Result<()> {
     Ok(())
 }
 
-fn judge(slos: &Slos, analysis: &Analysis) -> Vec<Judged> {
-    let of = |scenario: &Scenario| {
-        let job_name = &scenario.key.job_name;
-        let verdicts = slos.judge(job_name, |figure| {
+/// The objectives of each scenario, judged by its pooled figures.
+pub(crate) fn verdicts<'a>(
+    slos: &Slos,
+    analysis: &'a Analysis,
+) -> impl Iterator<Item = (&'a Scenario, Verdict)> {
+    analysis.scenarios.iter().flat_map(|scenario| {
+        let verdicts = slos.judge(&scenario.key.job_name, |figure| {
             scenario.figures.get(&figure).map(|it| it.value)
         });
-        let judged = verdicts.into_iter().map(|verdict| Judged {
-            uuid: uuid(scenario),
-            scenario: scenario.key.to_string(),
-            job_name: job_name.clone(),
-            document: missed(scenario, &verdict),
-            verdict,
-        });
-        judged.collect::<Vec<_>>()
-    };
-    analysis.scenarios.iter().flat_map(of).collect()
+        verdicts.into_iter().map(move |verdict| (scenario, verdict))
+    })
+}
+
+fn judge(slos: &Slos, analysis: &Analysis) -> Vec<Judged> {
+    let judged = verdicts(slos, analysis).map(|(scenario, verdict)| Judged {
+        uuid: uuid(scenario),
+        scenario: scenario.key.to_string(),
+        job_name: scenario.key.job_name.clone(),
+        document: missed(scenario, &verdict),
+        verdict,
+    });
+    judged.collect()
 }
 
 fn uuid(scenario: &Scenario) -> Arc<str> {

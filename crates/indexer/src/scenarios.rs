@@ -10,7 +10,7 @@ use guidellm_results_model::analysis::{
     Analysis, Limits, Options, PooledFigure, Scenario, sparkline,
 };
 use guidellm_results_model::documents::Summary;
-use guidellm_results_model::figures::Figure;
+use guidellm_results_model::figures::{Figure, Member, Metric};
 
 use crate::cli::{PoolingArguments, ScenariosArguments};
 use crate::selection::{Selected, tell_doubts};
@@ -18,15 +18,50 @@ use crate::table;
 use crate::unfinished::Registry;
 
 /// Columns: heading, figure, decimals, and a factor.
-const COLUMNS: &[(&str, &str, usize, f64)] = &[
-    ("OK%", "request_success_rate", 1, 100.0),
-    ("REQ/S", "throughput_mean_rps", 2, 1.0),
-    ("OUT TOK/S", "output_tokens_per_second_mean", 1, 1.0),
-    ("TTFT P50 ms", "ttft_p50_ms", 1, 1.0),
-    ("TTFT P95 ms", "ttft_p95_ms", 1, 1.0),
-    ("TTFT P99 ms", "ttft_p99_ms", 1, 1.0),
-    ("ITL MEAN ms", "itl_mean_ms", 2, 1.0),
-    ("LATENCY P95 s", "request_latency_p95_seconds", 3, 1.0),
+const COLUMNS: &[(&str, Figure, usize, f64)] = &[
+    ("OK%", Figure::RequestSuccessRate, 1, 100.0),
+    (
+        "REQ/S",
+        Figure::Statistic(Metric::Throughput, Member::Mean),
+        2,
+        1.0,
+    ),
+    (
+        "OUT TOK/S",
+        Figure::Statistic(Metric::OutputTokensPerSecond, Member::Mean),
+        1,
+        1.0,
+    ),
+    (
+        "TTFT P50 ms",
+        Figure::Statistic(Metric::TimeToFirstToken, Member::P50),
+        1,
+        1.0,
+    ),
+    (
+        "TTFT P95 ms",
+        Figure::Statistic(Metric::TimeToFirstToken, Member::P95),
+        1,
+        1.0,
+    ),
+    (
+        "TTFT P99 ms",
+        Figure::Statistic(Metric::TimeToFirstToken, Member::P99),
+        1,
+        1.0,
+    ),
+    (
+        "ITL MEAN ms",
+        Figure::Statistic(Metric::InterTokenLatency, Member::Mean),
+        2,
+        1.0,
+    ),
+    (
+        "LATENCY P95 s",
+        Figure::Statistic(Metric::RequestLatency, Member::P95),
+        3,
+        1.0,
+    ),
 ];
 
 /// Characters of a sparkline.
@@ -163,9 +198,8 @@ fn table(analyses: &[Analysis], limited: bool) -> String {
 
 fn row(scenario: &Scenario, analysis: &Analysis, limited: bool) -> Vec<String> {
     let mut cells = vec![scenario.key.to_string(), scenario.samples.len().to_string()];
-    cells.extend(COLUMNS.iter().map(|(_, name, decimals, factor)| {
-        let figure = name.parse::<Figure>().ok();
-        let pooled = figure.and_then(|figure| scenario.figures.get(&figure));
+    cells.extend(COLUMNS.iter().map(|(_, figure, decimals, factor)| {
+        let pooled = scenario.figures.get(figure);
         pooled.map_or_else(|| "-".to_owned(), |pooled| cell(pooled, *decimals, *factor))
     }));
     if limited {

@@ -58,6 +58,7 @@ mod read;
 mod recompute;
 mod report;
 mod scan;
+mod scenario;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod slo;
@@ -75,5 +76,6 @@ pub use exit::Exit;
 pub use generation::Generation;
 pub use identity::RunContext;
 pub use read::{Consumer, Interrupted, ReadOptions, ReadOutcome, read};
+pub use scenario::{Load, ScenarioKey};
 pub use source::{Position, Progress, Source};
 pub use verify::{Difference, Verdict, Verification};

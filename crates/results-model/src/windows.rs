@@ -49,11 +49,11 @@ impl Windowing {
         Some(Self { window, by_phase })
     }
 
-    /// Every record counts in everything.
+    /// As all releases before 0.8.
     #[cfg(feature = "frames")]
-    pub(crate) fn everything() -> Self {
+    pub(crate) fn by_request(window: Option<Window>) -> Self {
         Self {
-            window: None,
+            window,
             by_phase: false,
         }
     }

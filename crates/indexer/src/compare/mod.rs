@@ -4,10 +4,9 @@ mod junit;
 mod markdown;
 mod text;
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::ValueEnum;
 use guidellm_results_model::Exit;
 use guidellm_results_model::analysis::Options;
@@ -15,31 +14,32 @@ use guidellm_results_model::analysis::compare::{
     Amount, CompareOptions, Comparison, FactDifference, FigureComparison, Outcome, Threshold,
     Verdict, compare,
 };
-use guidellm_results_model::figures::Figure;
+use guidellm_results_model::figures::{Figure, Member, Metric};
 use guidellm_results_model::inference::Method;
 use serde_json::Value;
 
 use crate::cli::CompareArguments;
+use crate::output::write_whole;
 use crate::selection::Selected;
 use crate::tell;
 use crate::unfinished::Registry;
 
 /// Figures that are shown unless others are asked for.
-const SHOWN: [&str; 14] = [
-    "ttft_mean_ms",
-    "ttft_p50_ms",
-    "ttft_p95_ms",
-    "ttft_p99_ms",
-    "itl_mean_ms",
-    "itl_p95_ms",
-    "time_per_output_token_mean_ms",
-    "time_per_output_token_p95_ms",
-    "request_latency_mean_seconds",
-    "request_latency_p95_seconds",
-    "request_latency_p99_seconds",
-    "throughput_mean_rps",
-    "output_tokens_per_second_mean",
-    "request_success_rate",
+const SHOWN: [Figure; 14] = [
+    Figure::Statistic(Metric::TimeToFirstToken, Member::Mean),
+    Figure::Statistic(Metric::TimeToFirstToken, Member::P50),
+    Figure::Statistic(Metric::TimeToFirstToken, Member::P95),
+    Figure::Statistic(Metric::TimeToFirstToken, Member::P99),
+    Figure::Statistic(Metric::InterTokenLatency, Member::Mean),
+    Figure::Statistic(Metric::InterTokenLatency, Member::P95),
+    Figure::Statistic(Metric::TimePerOutputToken, Member::Mean),
+    Figure::Statistic(Metric::TimePerOutputToken, Member::P95),
+    Figure::Statistic(Metric::RequestLatency, Member::Mean),
+    Figure::Statistic(Metric::RequestLatency, Member::P95),
+    Figure::Statistic(Metric::RequestLatency, Member::P99),
+    Figure::Statistic(Metric::Throughput, Member::Mean),
+    Figure::Statistic(Metric::OutputTokensPerSecond, Member::Mean),
+    Figure::RequestSuccessRate,
 ];
 
 /// How a comparison is written.
@@ -88,7 +88,8 @@ pub(crate) fn run(arguments: &CompareArguments, unfinished: &Registry) -> Result
         ComparisonFormat::Json => serde_json::to_string_pretty(&comparison)? + "\n",
         ComparisonFormat::Junit => junit::written(&comparison)?,
     };
-    write(arguments.output.as_ref(), &text)?;
+    let stdout = Path::new("-");
+    write_whole(arguments.output.as_deref().unwrap_or(stdout), &text)?;
     if comparison.scenarios.is_empty() {
         tell(
             "error: the two have no scenario in common: a scenario is a job, a strategy and a load",
@@ -110,18 +111,10 @@ pub(crate) fn exit(comparison: &Comparison) -> Exit {
     }
 }
 
-fn write(output: Option<&PathBuf>, text: &str) -> Result<()> {
-    match output {
-        Some(path) if path.as_os_str() != "-" => std::fs::write(path, text)
-            .with_context(|| format!("{}: cannot write it", path.display())),
-        _ => Ok(std::io::stdout().lock().write_all(text.as_bytes())?),
-    }
-}
-
 /// The figures that are asked for, or else the usual ones.
 pub(crate) fn shown(asked: &[Figure]) -> Vec<Figure> {
     if asked.is_empty() {
-        SHOWN.iter().filter_map(|name| name.parse().ok()).collect()
+        SHOWN.to_vec()
     } else {
         asked.to_vec()
     }
@@ -172,24 +165,23 @@ fn p_value(comparison: &FigureComparison) -> String {
     )
 }
 
-fn fact(difference: &FactDifference) -> String {
-    let side = |values: &[Value]| {
-        let plain = |value: &Value| {
-            value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned)
-        };
-        if values.is_empty() {
-            "unknown".to_owned()
-        } else {
-            values.iter().map(plain).collect::<Vec<_>>().join(", ")
-        }
+/// Values of a fact on one side; `None` where it is not known.
+pub(crate) fn known(values: &[Value]) -> Option<String> {
+    let plain = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
     };
+    (!values.is_empty()).then(|| values.iter().map(plain).collect::<Vec<_>>().join(", "))
+}
+
+fn fact(difference: &FactDifference) -> String {
     let FactDifference {
         name,
         base,
         candidate,
     } = difference;
+    let side = |values| known(values).unwrap_or_else(|| "unknown".to_owned());
     format!("{name}: {} -> {}", side(base), side(candidate))
 }
 

@@ -6,6 +6,8 @@ mod csv;
 mod file;
 #[cfg(feature = "store")]
 mod guidellm_csv;
+#[cfg(feature = "store")]
+mod text;
 
 use std::path::Path;
 
@@ -16,6 +18,8 @@ use uuid::Uuid;
 
 use self::benchmark_report::BenchmarkReports;
 use self::file::{Documents, Layout};
+#[cfg(feature = "store")]
+pub(crate) use self::text::write_whole;
 use crate::bulk::Shipped;
 use crate::sink::{Sink, StagedReport};
 use crate::unfinished::Registry;

@@ -1,21 +1,20 @@
 //! `guidellm-indexer report`: from what a user names to the page.
 
-use std::fs;
-use std::io::Write;
-use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use guidellm_results_model::Exit;
 use guidellm_results_model::analysis::compare::{CompareOptions, Comparison, compare};
-use guidellm_results_model::analysis::{Analysis, Options};
+use guidellm_results_model::analysis::{Analysis, Options, Scenario};
 use guidellm_results_model::documents::Timestamp;
-use guidellm_results_model::slo::{self, Slos};
+use guidellm_results_model::slo;
 
 use super::{Baseline, Meta, VerdictRow, html};
+use crate::check::verdicts;
 use crate::cli::ReportPageArguments;
 use crate::compare::{exit, shown};
 use crate::objectives::objectives;
+use crate::output::write_whole;
 use crate::selection::{Selected, tell_doubts};
 use crate::tell;
 use crate::unfinished::Registry;
@@ -33,12 +32,13 @@ pub(crate) fn run(arguments: &ReportPageArguments, unfinished: &Registry) -> Res
     let analysis = selected.analyse(&options)?;
     tell_doubts(&analysis);
     let comparison = comparison(arguments, &analysis, &options, unfinished)?;
-    let judged = slos
-        .map(|slos| judged(&slos, &analysis))
-        .unwrap_or_default();
-    let mut verdicts: Vec<VerdictRow> = judged.iter().map(|(_, row)| row.clone()).collect();
+    let judged = slos.iter().flat_map(|slos| verdicts(slos, &analysis));
+    let judged: Vec<(&Scenario, slo::Verdict)> = judged.collect();
+    let rows = judged.iter();
+    let rows = rows.map(|(scenario, verdict)| VerdictRow::of_slo(scenario, verdict));
+    let mut rows: Vec<VerdictRow> = rows.collect();
     let thresholds = comparison.iter().flat_map(|it| &it.verdicts);
-    verdicts.extend(thresholds.map(VerdictRow::of_threshold));
+    rows.extend(thresholds.map(VerdictRow::of_threshold));
     let named = arguments.baseline.as_deref().zip(comparison.as_ref());
     let baseline = named.map(|(name, it)| Baseline::of(it, name, &shown(&[])));
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
@@ -50,9 +50,15 @@ pub(crate) fn run(arguments: &ReportPageArguments, unfinished: &Registry) -> Res
         sources: vec![selected.name().to_owned()],
         level: options.level,
     };
-    let page = html(&analysis, baseline.as_ref(), &verdicts, &meta)?;
-    write(&arguments.output, &page)?;
-    Ok(if judged.iter().any(|(verdict, _)| verdict.fails()) {
+    let page = html(&analysis, baseline.as_ref(), &rows, &meta)?;
+    write_whole(&arguments.output, &page)?;
+    if arguments.output.as_os_str() != "-" {
+        tell(&format!(
+            "{}: open it in a browser",
+            arguments.output.display()
+        ));
+    }
+    Ok(if judged.iter().any(|(_, verdict)| verdict.fails()) {
         Exit::ThresholdCrossed
     } else {
         comparison.as_ref().map_or(Exit::Done, exit)
@@ -80,28 +86,4 @@ fn comparison(
     };
     let base = base.analyse(options)?;
     Ok(Some(compare(&base, analysis, &options_of_comparison)))
-}
-
-fn write(output: &Path, page: &str) -> Result<()> {
-    if output.as_os_str() == "-" {
-        return Ok(std::io::stdout().lock().write_all(page.as_bytes())?);
-    }
-    let place = || format!("{}: cannot write it", output.display());
-    fs::write(output, page).with_context(place)?;
-    tell(&format!("{}: open it in a browser", output.display()));
-    Ok(())
-}
-
-fn judged(slos: &Slos, analysis: &Analysis) -> Vec<(slo::Verdict, VerdictRow)> {
-    let scenarios = analysis.scenarios.iter();
-    let judged = scenarios.flat_map(|scenario| {
-        let verdicts = slos.judge(&scenario.key.job_name, |figure| {
-            scenario.figures.get(&figure).map(|it| it.value)
-        });
-        verdicts.into_iter().map(move |verdict| {
-            let row = VerdictRow::of_slo(scenario, &verdict);
-            (verdict, row)
-        })
-    });
-    judged.collect()
 }

@@ -4,25 +4,17 @@ use guidellm_results_model::analysis::compare::{self, Comparison, ScenarioCompar
 use guidellm_results_model::analysis::{Scenario, ScenarioKey};
 use guidellm_results_model::figures::Figure;
 use guidellm_results_model::slo;
-use serde_json::Value;
 
 use super::families::scenario_name;
 use super::given::{Baseline, BaselineRow, BaselineScenario, Outcome, VerdictRow};
+use crate::compare::known;
 
 impl Baseline {
     /// A comparison whose candidate is on the page, by some of its figures; `name` is the base's.
     #[must_use]
     pub fn of(comparison: &Comparison, name: &str, figures: &[Figure]) -> Self {
         let scenarios = comparison.scenarios.iter();
-        let texts = |values: &[Value]| {
-            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), Into::into);
-            let texts: Vec<String> = values.iter().map(text).collect();
-            if texts.is_empty() {
-                "not known".to_owned()
-            } else {
-                texts.join(", ")
-            }
-        };
+        let texts = |values| known(values).unwrap_or_else(|| "not known".to_owned());
         let facts = comparison.facts.iter().map(|fact| {
             let (base, candidate) = (texts(&fact.base), texts(&fact.candidate));
             format!(

@@ -21,7 +21,7 @@ use crate::cluster::Connection;
 use crate::files;
 use crate::kube_burner::{Document, DocumentSink};
 use crate::progress::ProgressBar;
-use crate::sink::{Sink, read_into};
+use crate::sink::index_report;
 use crate::store::Store;
 use crate::targets::DEFAULT_STORE;
 use crate::tell;
@@ -244,16 +244,9 @@ impl Temporary {
                 progress: watch.progress(),
                 ..ReadOptions::default()
             };
-            let mut staged = store.stage()?;
-            let read = read_into(
-                report.source(),
-                &RunContext::default(),
-                &options,
-                &mut staged,
-            );
-            read.with_context(|| report.name())?;
-            staged.prepare()?;
-            staged.commit()?;
+            let context = RunContext::default();
+            let indexed = index_report(report.source(), &context, &options, &store);
+            indexed.with_context(|| report.name())?;
         }
         bar.clear();
         Ok(store)

@@ -12,7 +12,7 @@ use crate::bulk::Stop;
 use crate::cli::SourceArguments;
 use crate::cluster::{Cluster, ClusterError, Connection, Search};
 use crate::export::{export_benchmark, parsed, term};
-use crate::kube_burner::{Alert, Document, JobSummary, Metric};
+use crate::kube_burner::{Document, JobSummary, Metric};
 use crate::sink::Sinks;
 use crate::store::{Store, Tables};
 
@@ -172,14 +172,11 @@ async fn fetch_tables(
     Ok(())
 }
 
-/// A document of kube-burner's, if it is one.
+/// What is pooled of kube-burner's documents: its measurements of pods and nodes are not.
 fn document(text: &RawValue) -> Option<Document> {
     let text = text.get();
     if let Ok(summary) = serde_json::from_str::<JobSummary>(text) {
         return Some(Document::JobSummary(Box::new(summary)));
-    }
-    if let Ok(alert) = serde_json::from_str::<Alert>(text) {
-        return Some(Document::Alert(alert));
     }
     serde_json::from_str::<Metric>(text)
         .ok()

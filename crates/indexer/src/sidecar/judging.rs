@@ -3,9 +3,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
-use guidellm_results_model::Consumer;
 use guidellm_results_model::documents::{Request, Summary};
 use guidellm_results_model::slo::{Outcome, Slos, Verdict};
+use guidellm_results_model::{Consumer, ScenarioKey};
 
 use crate::kube_burner::Document;
 use crate::objectives::{Place, alert};
@@ -55,15 +55,11 @@ impl Judged {
             return;
         }
         let origin = &summary.origin;
-        let (strategy, sample) = (&origin.strategy, origin.sample);
-        let load = origin.rate.map(|rate| format!(" {rate}/s"));
-        let load = load.or_else(|| origin.streams.map(|streams| format!(" {streams} streams")));
-        let load = load.unwrap_or_default();
-        let name = format!("{} {strategy}{load}, sample {sample}", origin.job_name);
+        let name = format!("{}, sample {}", ScenarioKey::of(summary), origin.sample);
         let place = Place {
             uuid: origin.uuid.clone(),
             job_name: origin.job_name.clone(),
-            name: name.trim_start(),
+            name: &name,
             ended: summary.window.end_timestamp.unwrap_or(summary.timestamp),
         };
         self.missed.push(format!("{}: {verdict}", place.name));

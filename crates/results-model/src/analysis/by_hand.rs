@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::model::{Analysis, Basis, Load, PooledFigure, Run, Sample, Scenario, ScenarioKey};
+use super::model::{Analysis, Basis, PooledFigure, Run, Sample, Scenario};
 use crate::documents::{Summary, Timestamp};
 use crate::figures::Figure;
+use crate::scenario::{Load, ScenarioKey};
 
 /// A sample of a run by hand; `settings` are members of its summary.
 pub(super) fn sample(

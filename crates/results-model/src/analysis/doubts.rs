@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::model::Sample;
+use crate::windows::Windowing;
 
 /// What is said of samples, and of how many.
 pub(super) fn of(samples: &[Sample]) -> Vec<String> {
@@ -34,6 +35,14 @@ pub(super) fn of(samples: &[Sample]) -> Vec<String> {
     say("the benchmark's process failed", &|it| {
         it.summary.outcome.passed == Some(false)
     });
+    say(
+        "GuideLLM's release is not told: TTFT and ITL are counted as before 0.8",
+        &|it| {
+            let settings = &it.summary.settings;
+            let release = settings.guidellm_version.as_deref();
+            Windowing::new(settings.report_generation, release, None).is_none()
+        },
+    );
     say("prompts are counted twice in tokens per second", &|it| {
         it.summary.metrics.tokens_per_second_counts_prompt_twice
     });

@@ -8,11 +8,12 @@ use serde::Serialize;
 
 use super::Direction;
 use super::compare::scale_of;
-use super::model::{Analysis, Sample, Scenario, ScenarioKey};
+use super::model::{Analysis, Sample, Scenario};
 use super::sparkline::sparkline;
 use crate::documents::Timestamp;
 use crate::figures::Figure;
 use crate::inference::{ChangePoint, Detection, Interval, Scale, change_points, mean};
+use crate::scenario::ScenarioKey;
 
 /// A figure of one scenario over its runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]

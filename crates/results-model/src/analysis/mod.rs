@@ -22,10 +22,12 @@ mod spread;
 pub use direction::Direction;
 pub use documents::{Documents, MetricSample};
 pub use model::{
-    Analysis, Basis, Curve, ErrorCount, Goodput, Limits, Load, Options, PooledFigure, Resource,
-    Run, Sample, Scenario, ScenarioKey, Second,
+    Analysis, Basis, Curve, ErrorCount, Goodput, Limits, Options, PooledFigure, Resource, Run,
+    Sample, Scenario, Second,
 };
 pub use sparkline::sparkline;
+
+pub use crate::scenario::{Load, ScenarioKey};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

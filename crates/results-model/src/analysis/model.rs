@@ -1,8 +1,6 @@
 //! What an analysis is made of.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
@@ -11,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::documents::{ErrorClass, Summary, Timestamp};
 use crate::figures::{Figure, Metric};
 use crate::inference::Interval;
+use crate::scenario::ScenarioKey;
 
 /// What to do beside pooling.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -76,96 +75,6 @@ pub struct Run {
     /// `jobSummary` documents that are the same in all of the run (`eppImage`, `gpuModel`, …). Empty
     /// for a run of saved reports.
     pub facts: Map<String, Value>,
-}
-
-/// Which benchmarks are samples of one scenario.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub struct ScenarioKey {
-    /// The job; empty for reports that were indexed without one.
-    pub job_name: Arc<str>,
-    /// How requests were scheduled.
-    pub strategy: Arc<str>,
-    /// How much load was asked for.
-    pub load: Load,
-}
-
-/// How much load was asked for.
-#[derive(Debug, Clone, Copy)]
-pub enum Load {
-    /// Requests per second.
-    Rate(f64),
-    /// Streams.
-    Streams(u32),
-    /// Position in a sweep from 0, whose rates follow from what was measured before, and so differ
-    /// from sample to sample.
-    Sweep(u32),
-    /// As much as there is.
-    Unlimited,
-}
-
-impl Load {
-    fn place(self) -> (u8, u64) {
-        match self {
-            Self::Unlimited => (0, 0),
-            Self::Streams(streams) => (1, streams.into()),
-            // Rates are positive, and so in the order of their bits.
-            Self::Rate(rate) => (2, rate.to_bits()),
-            Self::Sweep(position) => (3, position.into()),
-        }
-    }
-}
-
-impl PartialEq for Load {
-    fn eq(&self, other: &Self) -> bool {
-        self.place() == other.place()
-    }
-}
-
-impl Eq for Load {}
-
-impl std::hash::Hash for Load {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.place().hash(state);
-    }
-}
-
-impl Ord for Load {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.place().cmp(&other.place())
-    }
-}
-
-impl PartialOrd for Load {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl fmt::Display for Load {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Rate(rate) => write!(formatter, "{rate}/s"),
-            Self::Streams(streams) => write!(formatter, "{streams} streams"),
-            Self::Sweep(position) => write!(formatter, "sweep {position}"),
-            Self::Unlimited => Ok(()),
-        }
-    }
-}
-
-impl Serialize for Load {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl fmt::Display for ScenarioKey {
-    /// `steady-chat-10 constant 10/s`
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let load = self.load.to_string();
-        let parts = [&*self.job_name, &*self.strategy, &load];
-        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-        formatter.write_str(&parts.join(" "))
-    }
 }
 
 /// A scenario: its samples, and all of them together.

@@ -35,12 +35,10 @@ impl Counting {
     ) -> Self {
         let windowed = is_windowed(generation);
         let applied = window.filter(|_| windowed || trimmed);
-        // A release that is not told is taken for one of the older ones of its generation.
-        let windowing = Windowing::new(generation, release, applied)
-            .or_else(|| Windowing::new(Generation::Schema1, None, applied));
-        let everything = Windowing::everything();
         Self {
-            windowing: windowing.unwrap_or(everything),
+            // A release that is not told is a doubt; the older ones of its generation are more.
+            windowing: Windowing::new(generation, release, applied)
+                .unwrap_or_else(|| Windowing::by_request(applied)),
             window,
             accumulation: if windowed {
                 Accumulation::DistinctValues

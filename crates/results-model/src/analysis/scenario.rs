@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::documents::{COLUMNS, Documents, Row, for_each_row};
-use super::model::{
-    Basis, ErrorCount, Goodput, Load, Options, PooledFigure, Sample, Scenario, ScenarioKey,
-};
+use super::model::{Basis, ErrorCount, Goodput, Options, PooledFigure, Sample, Scenario};
 use super::pool::{Counting, Pool};
 use super::series::Series;
 use super::spread::Spread;
@@ -13,32 +11,11 @@ use super::{doubts, resources};
 use crate::documents::{ErrorClass, RequestStatus, Summary};
 use crate::figures::{Figure, Metric};
 use crate::inference::mean_interval;
+use crate::scenario::ScenarioKey;
 use crate::windows::Window;
 
 /// Length of an error text that is shown, in characters.
 const EXAMPLE_CHARACTERS: usize = 200;
-
-/// Kinds of errors that are told apart.
-const ERROR_KINDS: usize = 1000;
-
-impl ScenarioKey {
-    /// Of a benchmark.
-    #[must_use]
-    pub fn of(summary: &Summary) -> Self {
-        let origin = &summary.origin;
-        let load = match (&summary.settings.profile, origin.rate, origin.streams) {
-            (Some(profile), ..) if profile == "sweep" => Load::Sweep(origin.benchmark_index),
-            (_, Some(rate), _) => Load::Rate(rate),
-            (_, None, Some(streams)) => Load::Streams(streams),
-            (_, None, None) => Load::Unlimited,
-        };
-        Self {
-            job_name: origin.job_name.clone(),
-            strategy: origin.strategy.clone(),
-            load,
-        }
-    }
-}
 
 /// What is counted while a scenario's requests are read.
 struct Reading<'a> {
@@ -165,9 +142,6 @@ impl Reading<'_> {
         let class = row.error_class.and_then(ErrorClass::named);
         let class = class.unwrap_or(ErrorClass::Other);
         let status = row.http_status.and_then(|it| u16::try_from(it).ok());
-        if self.errors.len() >= ERROR_KINDS {
-            return;
-        }
         let (count, example) = self.errors.entry((class, status)).or_default();
         *count += 1;
         if example.is_none() {

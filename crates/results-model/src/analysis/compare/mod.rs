@@ -10,9 +10,10 @@ use serde::Serialize;
 pub use self::comparable::{FactDifference, Refusal};
 pub use self::threshold::{Amount, Crossing, Threshold, ThresholdError};
 use super::Direction;
-use super::model::{Analysis, Basis, Run, Sample, Scenario, ScenarioKey};
+use super::model::{Analysis, Basis, Run, Sample, Scenario};
 use crate::figures::{Better, Figure};
 use crate::inference::{Interval, Method, Observation, Scale, Test, compare_samples};
+use crate::scenario::ScenarioKey;
 
 /// How to compare.
 #[derive(Debug, Clone, Default)]
