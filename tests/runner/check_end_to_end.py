@@ -21,6 +21,7 @@ from real_node import SEARCH, World  # noqa: I001
 
 import asked
 import handed_over
+from guarded import Guard
 from matching import Tally
 from server import expected, indexer
 from world import differences, place, sample
@@ -311,6 +312,28 @@ def check_unsent(world: World, version: str) -> list[str]:
     return found + differences(there, own) + deleted(world, run)
 
 
+def check_guarded(world: World, version: str) -> list[str]:
+    """A search server with an authority of its own, that asks for certificates: sidecars are given both,
+    by a Secret, and `gc` deletes it."""
+    run, scenario = "guarded", {**SCENARIOS[0], "samples": 1, "seconds": 2}
+    told = arguments(world, run, version, [scenario], {})
+    with Guard(world.server.url, world.folder / "guard", SEARCH) as guard:
+        reached = [
+            "--es-server", guard.url, "--pods-es-server", f"https://{SEARCH}:{guard.port}",
+            "--cacert", str(guard.authority), "--cert", str(guard.client),
+        ]  # fmt: skip
+        code, outcome, words = world.call(*world.always("run"), *reached, *told, "--keep")
+    found = [f"exit code {code}: {words}"] if code else []
+    [pod] = world.listed("pods", run, "app.kubernetes.io/name=guidellm")
+    report = results(world, run) / pod["metadata"]["name"] / "benchmarks.json"
+    own = wanted(world, report, run, scenario["name"], 0, {**place(pod), "namespace": run})
+    there = {it["document_id"]: it for it in world.documents(run, INDEX) if "document_id" in it}
+    secret = guard.client.with_name("client.key").read_text().splitlines()[1]
+    told_of = [words, json.dumps(outcome), json.dumps(pod)]
+    found += ["the key is told"] if any(secret in it for it in told_of) else []
+    return found + differences(there, own) + deleted(world, run)
+
+
 def check_fetched(world: World, version: str) -> list[str]:
     """Without a search server, documents are fetched into the store, and reports kept in the volume."""
     run, scenario = "fetched", {**SCENARIOS[0], "seconds": 2}
@@ -348,7 +371,7 @@ def main(binary: str, sidecar: str, search: str, *versions: str) -> int:
             print(f"        a run with GuideLLM {version}: {time.monotonic() - began:.0f} s")
             for check in CHECKS:
                 tried(tally, f"{version}: {check.__name__}", check, ran)
-        for last in (check_unsent, check_fetched, check_killed):
+        for last in (check_unsent, check_guarded, check_fetched, check_killed):
             tried(tally, f"{version}: {last.__name__}", last, world, version)
     return tally.finish()
 

@@ -249,10 +249,10 @@ pub struct ServerArguments {
     )]
     pub es_username: Option<String>,
     /// Certificate authority to trust, instead of the system's
-    #[arg(long, value_name = "PEM")]
+    #[arg(long, value_name = "PEM", env = "ES_CACERT")]
     pub cacert: Option<PathBuf>,
     /// Client certificate and its key, in one file
-    #[arg(long, value_name = "PEM")]
+    #[arg(long, value_name = "PEM", env = "ES_CERT")]
     pub cert: Option<PathBuf>,
     /// Sign requests with AWS credentials, found as AWS tools find them (Amazon OpenSearch)
     #[arg(long)]

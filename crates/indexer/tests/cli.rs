@@ -304,3 +304,22 @@ fn requests_follow_their_own_summary_when_benchmarks_take_different_passes() {
         .collect();
     assert!(indices.is_sorted());
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_machine_without_authorities_is_told_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(INDEXER);
+    let report = fixture("reports/0.8.1/constant_mixed.json");
+    let output = command
+        .current_dir(&folder)
+        .args(["index", report.to_str().unwrap(), "--es-index", "any"])
+        .args(["--es-server", "https://127.0.0.1:1"])
+        .env("SSL_CERT_FILE", "/nowhere")
+        .env("SSL_CERT_DIR", "/nowhere")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let told = errors(&output);
+    assert!(told.contains("SSL_CERT_FILE names a file"), "{told}");
+}

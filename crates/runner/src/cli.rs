@@ -11,8 +11,7 @@ use uuid::Uuid;
 use crate::assets::{self, AssetArguments};
 use crate::collect::{self, CollectArguments};
 use crate::import;
-use crate::objects::Object;
-use crate::plan::{PlannedJob, Run, plan};
+use crate::render::RenderArguments;
 use crate::run::{self, CheckArguments, GcArguments, RunCommand, StatusArguments};
 use crate::suite::{Given, LLM_D_SCALE, Suite};
 use crate::templates::Files;
@@ -97,28 +96,6 @@ pub struct RunArguments {
     /// The run, and the uuid of its documents [default: a new one]
     #[arg(long, env = "UUID", value_parser = label)]
     pub uuid: Option<String>,
-}
-
-#[derive(Debug, Args)]
-struct RenderArguments {
-    #[command(flatten)]
-    suite: SuiteArguments,
-    #[command(flatten)]
-    run: RunArguments,
-    /// Index of the documents
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "ES_INDEX",
-        default_value = "guidellm"
-    )]
-    es_index: String,
-    /// Search server of the documents, for the Secret of the sidecars
-    #[arg(long, value_name = "URL", env = "ES_SERVER", hide_env_values = true)]
-    es_server: Option<String>,
-    /// Print what Secrets hold, too
-    #[arg(long)]
-    show_secrets: bool,
 }
 
 /// Runs a command.
@@ -209,64 +186,6 @@ impl RunArguments {
         let new = || Uuid::new_v4().to_string();
         self.uuid.clone().unwrap_or_else(new)
     }
-}
-
-impl RenderArguments {
-    fn jobs(&self) -> Result<Vec<PlannedJob>> {
-        let suite = self.suite.read(Given {
-            has_search_server: self.es_server.is_some(),
-            ..Given::default()
-        })?;
-        let server = self
-            .es_server
-            .iter()
-            .map(|url| ("ES_SERVER".to_owned(), url.clone()));
-        let run = Run {
-            uuid: self.run.uuid(),
-            namespace: suite.vars.namespace().to_owned(),
-            es_index: self.es_index.clone(),
-            sidecar_args: Vec::new(),
-            search_secret: server.collect(),
-            keep_reports: false,
-        };
-        Ok(plan(&suite, &self.suite.files(), &run)?)
-    }
-
-    fn render(&self) -> Result<String> {
-        Ok(stream(&self.jobs()?, self.show_secrets)?)
-    }
-
-    fn plan(&self) -> Result<String> {
-        let lines = self.jobs()?.into_iter().map(|job| {
-            let objects: Vec<String> = job.objects.iter().map(Object::told).collect();
-            let load = if job.is_scenario {
-                let measured = humantime::format_duration(job.measured);
-                format!(
-                    "{} samples, {measured} of load; then {} pause",
-                    job.samples, job.job.job_pause
-                )
-            } else {
-                format!("{} objects", objects.len())
-            };
-            format!("{:<24} {load}\n    {}\n", job.job.name, objects.join(" "))
-        });
-        Ok(lines.collect())
-    }
-}
-
-/// The objects of jobs, as one stream of YAML.
-fn stream(jobs: &[PlannedJob], show_secrets: bool) -> Result<String, serde_saphyr::ser::Error> {
-    let objects = jobs.iter().flat_map(|job| &job.objects);
-    let manifests: Vec<_> = objects
-        .map(|object| {
-            if show_secrets {
-                object.manifest.clone()
-            } else {
-                object.redacted()
-            }
-        })
-        .collect();
-    serde_saphyr::to_string_multiple(&manifests)
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

@@ -1,7 +1,6 @@
 //! What a suite comes to: jobs with their objects, in the order in which they are applied. Nothing
 //! here talks to a cluster.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::objects::Object;
 use crate::scenario;
+use crate::search::Search;
 use crate::suite::{self, Job, Scenario, Suite};
 use crate::templates::{Files, TemplateError};
 
@@ -21,10 +21,8 @@ pub struct Run {
     pub namespace: String,
     /// Index of the documents.
     pub es_index: String,
-    /// More arguments of the sidecars.
-    pub sidecar_args: Vec<String>,
-    /// What the Secret for the sidecars holds: how they reach the search server.
-    pub search_secret: BTreeMap<String, String>,
+    /// How the sidecars reach the search server.
+    pub search: Search,
     /// Reports stay in a volume, also where documents are fetched.
     pub keep_reports: bool,
 }
@@ -33,7 +31,7 @@ impl Run {
     /// Without a search server, documents are fetched from the pods.
     #[must_use]
     pub fn fetches(&self) -> bool {
-        self.search_secret.is_empty()
+        self.search.environment.is_empty()
     }
 }
 
@@ -141,8 +139,9 @@ impl Planner<'_> {
             "iteration": iteration,
             "replica": replica,
             "esIndex": self.run.es_index,
-            "searchSecret": self.run.search_secret,
-            "sidecarArgs": self.run.sidecar_args,
+            "searchSecret": self.run.search.environment,
+            "searchFiles": self.run.search.files,
+            "sidecarArgs": self.run.search.arguments,
             "keepReports": self.run.keep_reports,
         });
         context.extend(own.as_object().cloned().unwrap_or_default());

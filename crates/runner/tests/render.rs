@@ -286,6 +286,69 @@ fn secrets_are_printed_only_if_asked_for() {
 }
 
 #[test]
+fn sidecars_reach_the_server_as_the_runner_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (authority, key) = (file("ca.pem", "the authority"), file("both.pem", "the key"));
+    let told = [
+        "--es-server=https://search:9200",
+        "--es-requests-index=requests",
+        "--pods-es-server=https://inside:9200",
+        "--show-secrets",
+        "--cacert",
+        &authority,
+        "--cert",
+        &key,
+    ];
+    let text = rendered(&mut command(&told));
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    let objects: Objects = documents.into_iter().map(named).collect();
+    let secret = |name: &str| {
+        let secret = objects.iter().find(|((_, own), _)| own == name);
+        secret.unwrap().1["stringData"].clone()
+    };
+    assert_eq!(
+        secret("guidellm-search"),
+        serde_json::json!({ "ES_SERVER": "https://inside:9200" })
+    );
+    assert_eq!(
+        secret("guidellm-search-files"),
+        serde_json::json!({ "ca.crt": "the authority", "client.pem": "the key" })
+    );
+    // Once each: in no job, and in no label.
+    assert_eq!(text.matches("the key").count(), 1);
+    let pod = &job(&objects, "steady-chat-10")["spec"]["template"]["spec"];
+    insta::assert_snapshot!(
+        "files_of_the_sidecars",
+        yaml(&serde_json::json!({
+            "args": pod["initContainers"][0]["args"],
+            "env": pod["initContainers"][0]["env"],
+            "volumeMounts": pod["initContainers"][0]["volumeMounts"],
+            "volumes": pod["volumes"],
+            "ofGuideLLM": pod["containers"][0]["volumeMounts"],
+        }))
+    );
+    let mut none = command(&[
+        "--es-server=https://search:9200",
+        "--cacert",
+        "/none/ca.pem",
+    ]);
+    let done = none.output().unwrap();
+    assert!(!done.status.success());
+    assert!(String::from_utf8_lossy(&done.stderr).contains("/none/ca.pem"));
+}
+
+#[test]
+fn none_is_no_server() {
+    let of = |more: &[&str]| rendered(command(more).env("UUID", "one"));
+    assert_eq!(of(&["--es-server", "none"]), of(&[]));
+}
+
+#[test]
 fn without_a_server_documents_wait_to_be_fetched() {
     let text = rendered(&mut command(&["--es-index", "guidellm"]));
     let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();

@@ -6,11 +6,12 @@
     reason = "helpers of tests may fail as tests do"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use guidellm_indexer::Contract;
 use llm_d_scale::plan::{PlannedJob, Run, plan};
+use llm_d_scale::search::Search;
 use llm_d_scale::suite::{Given, LLM_D_SCALE, Period, RateType, Suite};
 use llm_d_scale::templates::Files;
 use proptest::prelude::*;
@@ -44,8 +45,7 @@ fn run(uuid: &str) -> Run {
         uuid: uuid.to_owned(),
         namespace: "llm-d-scale".to_owned(),
         es_index: "guidellm".to_owned(),
-        sidecar_args: Vec::new(),
-        search_secret: BTreeMap::new(),
+        search: Search::default(),
         keep_reports: false,
     }
 }

@@ -6,7 +6,8 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use url::Url;
 
 use super::causes::{chain, is_untrusted};
@@ -32,6 +33,15 @@ fn unreachable(error: &(dyn std::error::Error + 'static)) -> Unreachable {
         reason: chain(error),
         untrusted: is_untrusted(error),
     }
+}
+
+/// Whether a client can prove with it who it is.
+fn proves(pem: &[u8]) -> Result<(), String> {
+    let certificate = CertificateDer::from_pem_slice(pem);
+    certificate.map_err(|error| format!("no certificate in it: {error}"))?;
+    let key = PrivateKeyDer::from_pem_slice(pem);
+    key.map_err(|error| format!("no private key beside the certificate in it: {error}"))?;
+    Ok(())
 }
 
 macro_rules! client {
@@ -77,8 +87,10 @@ macro_rules! client {
                 };
                 let mut builder = TransportBuilder::new(SingleNodeConnectionPool::new(url.clone()));
                 if let Credentials::Certificate(path) = &connection.credentials {
-                    let pem = ClientCertificate::Pem(read(path)?);
-                    builder = builder.auth(Auth::Certificate(pem));
+                    let pem = read(path)?;
+                    super::proves(&pem)
+                        .map_err(|reason| wrong(format!("{}: {reason}", path.display())))?;
+                    builder = builder.auth(Auth::Certificate(ClientCertificate::Pem(pem)));
                 }
                 if connection.insecure {
                     builder = builder.cert_validation(CertificateValidation::None);
@@ -91,9 +103,14 @@ macro_rules! client {
                 if let Some(signing) = signing {
                     builder = super::$sign(signing, builder, url)?;
                 }
-                let transport = builder
-                    .build()
-                    .map_err(|error| wrong(format!("{url}: {}", chain(&error))))?;
+                // Its error has no cause; this is the one that is left.
+                let transport = builder.build().map_err(|error| {
+                    let reason = chain(&error);
+                    wrong(format!(
+                        "{url}: cannot set up TLS: {reason}; are there certificate authorities on \
+                         this machine? SSL_CERT_FILE names a file of them"
+                    ))
+                })?;
                 let authorization = authorization(&connection.credentials)
                     .map(|value| {
                         let mut value = HeaderValue::from_str(&value)
@@ -188,4 +205,20 @@ fn refuse_to_sign(
     Err(ClusterError::Configuration(format!(
         "{url}: it is Elasticsearch, whose requests are not signed; use a user or an API key"
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_proves_nothing_is_told() {
+        let pem = |kind: &str| format!("-----BEGIN {kind}-----\nAAAA\n-----END {kind}-----\n");
+        let (certificate, key) = (pem("CERTIFICATE"), pem("PRIVATE KEY"));
+        let told = |text: &str| proves(text.as_bytes()).unwrap_err();
+        assert!(told("rubbish").starts_with("no certificate in it"));
+        assert!(told(&key).starts_with("no certificate in it"));
+        assert!(told(&certificate).starts_with("no private key beside"));
+        assert_eq!(proves((key + &certificate).as_bytes()), Ok(()));
+    }
 }

@@ -20,7 +20,7 @@ const GIVEN: [(&str, &str, Kind); 5] = [
 /// A name that nothing has: a template in which something is missing fails when it is filled in.
 const MISSING: &str = "import_could_not_turn";
 /// What minijinja reads as something else, or a template sees anyway.
-pub(super) const RESERVED: [&str; 19] = [
+pub(super) const RESERVED: [&str; 20] = [
     "uuid",
     "runId",
     "jobName",
@@ -30,6 +30,7 @@ pub(super) const RESERVED: [&str; 19] = [
     "vars",
     "esIndex",
     "searchSecret",
+    "searchFiles",
     "loop",
     "range",
     "dict",

@@ -1,13 +1,11 @@
 //! What the user may say of runs.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
 use guidellm_indexer::cli::{SendingArguments, TargetArguments};
-use guidellm_indexer::cluster::Secret;
 use guidellm_indexer::kube_burner::Metadata;
 use guidellm_indexer::{DEFAULT_STORE, Format};
 use guidellm_results_model::Exit;
@@ -20,12 +18,8 @@ use crate::cli::{RunArguments, SuiteArguments};
 use crate::cluster::Cluster;
 use crate::collect::{PrometheusArguments, metadata};
 use crate::plan::Run;
+use crate::search::{self, PodsServer, Search};
 use crate::suite::{Given, Suite};
-
-/// The index of documents, if the user names none.
-const INDEX: &str = "guidellm";
-/// What a sidecar needs to reach the server, beside its address.
-const CREDENTIALS: [&str; 3] = ["ES_PASSWORD", "ES_API_KEY", "ES_BEARER_TOKEN"];
 
 /// Which cluster.
 #[derive(Debug, Clone, Args)]
@@ -90,14 +84,9 @@ pub struct RunCommand {
     /// benchmarks, too [default: results, without a server]
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
-    /// Address of the search server as pods reach it, if it is another
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "PODS_ES_SERVER",
-        hide_env_values = true
-    )]
-    pub pods_es_server: Option<String>,
+    /// The search server as pods see it.
+    #[command(flatten)]
+    pub pods: PodsServer,
     /// Which cluster.
     #[command(flatten)]
     pub cluster: ClusterArguments,
@@ -158,8 +147,7 @@ impl RunCommand {
     }
 
     fn server(&self) -> Option<&str> {
-        let server = self.sending.server.es_server.as_deref()?;
-        (!server.is_empty() && server != "none").then_some(server)
+        search::server(&self.sending.server)
     }
 
     pub(super) fn suite(&self) -> Result<Suite> {
@@ -177,44 +165,14 @@ impl RunCommand {
     }
 
     pub(super) fn run(&self, suite: &Suite) -> Result<Run> {
-        let index = self.sending.server.es_index.clone();
+        let server = &self.sending.server;
         Ok(Run {
             uuid: self.run.uuid(),
             namespace: suite.vars.namespace().to_owned(),
-            es_index: index
-                .filter(|it| !it.is_empty())
-                .unwrap_or_else(|| INDEX.to_owned()),
-            sidecar_args: self.sidecar_args(),
-            search_secret: self.search_secret()?,
+            es_index: search::index(server).to_owned(),
+            search: Search::of(server, &self.pods)?,
             keep_reports: self.keep,
         })
-    }
-
-    fn sidecar_args(&self) -> Vec<String> {
-        let server = &self.sending.server;
-        let insecure = server.insecure.then(|| "--insecure".to_owned());
-        let requests = server.es_requests_index.iter();
-        let requests = requests.flat_map(|index| ["--es-requests-index".to_owned(), index.clone()]);
-        insecure.into_iter().chain(requests).collect()
-    }
-
-    /// The environment of sidecars that reach the server as this program does.
-    fn search_secret(&self) -> Result<BTreeMap<String, String>> {
-        let mut secret = BTreeMap::new();
-        let Some(server) = self.server() else {
-            return Ok(secret);
-        };
-        let server = self.pods_es_server.as_deref().unwrap_or(server);
-        secret.insert("ES_SERVER".to_owned(), server.to_owned());
-        if let Some(user) = &self.sending.server.es_username {
-            secret.insert("ES_USERNAME".to_owned(), user.clone());
-        }
-        for name in CREDENTIALS {
-            if let Some(value) = Secret::from_environment(name)? {
-                secret.insert(name.to_owned(), value.reveal().to_owned());
-            }
-        }
-        Ok(secret)
     }
 
     pub(super) fn folder(&self, uuid: &str) -> PathBuf {
@@ -244,8 +202,8 @@ impl RunCommand {
     /// As the user says, but that what cannot be sent is kept in the run's folder.
     pub(super) fn sending(&self, folder: &Path) -> SendingArguments {
         let mut sending = self.sending.clone();
-        if self.server().is_some() && sending.server.es_index.is_none() {
-            sending.server.es_index = Some(INDEX.to_owned());
+        if self.has_server() {
+            sending.server.es_index = Some(search::index(&self.sending.server).to_owned());
         }
         for file in [&mut sending.bulk.rejected, &mut sending.bulk.unsent] {
             if file.is_relative() {
