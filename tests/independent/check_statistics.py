@@ -69,8 +69,17 @@ def share_found(answers: list[dict]) -> float:
     return sum(answer["p"] < 0.05 for answer in answers) / len(answers)
 
 
+def share_welch(answers: list[dict]) -> float:
+    """The same by Welch's test alone, as scipy has it; nothing for one run a side."""
+    sides = [(np.log(answer["candidate"]), np.log(answer["base"])) for answer in answers]
+    if len(sides[0][0]) < 2:
+        return math.nan
+    found = [stats.ttest_ind(*both, equal_var=False).pvalue < 0.05 for both in sides]
+    return sum(found) / len(found)
+
+
 def check_rates(example: str) -> list[str]:
-    """False alarms, and effects that are found."""
+    """False alarms, and effects that are found; also beside Welch's test alone."""
     problems = []
     # Between-run variation, effect, quantile, samples a side, least and largest share.
     cases = [
@@ -80,6 +89,7 @@ def check_rates(example: str) -> list[str]:
         # Requests alone make the noise: variances that are the larger of two are careful.
         (0.0, 1.0, None, 3, 0.005, 0.07),
         (0.0, 1.0, 0.95, 3, 0.005, 0.07),
+        (0.0, 1.0, None, 5, 0.02, 0.07),
         # One run each, and no noise between runs: the requests' own errors are enough.
         (0.0, 1.0, None, 1, 0.02, 0.09),
         (0.01, 1.05, None, 10, 0.35, 1.0),
@@ -89,13 +99,19 @@ def check_rates(example: str) -> list[str]:
     for number, (between, effect, quantile, samples, least, largest) in enumerate(cases):
         random = np.random.default_rng(100 + number)
         count = PAIRS if effect == 1.0 else PAIRS // 4
-        share = share_found(ask(example, pairs(random, between, effect, quantile, count, samples)))
+        answers = ask(example, pairs(random, between, effect, quantile, count, samples))
+        share, welch = share_found(answers), share_welch(answers)
         what = "mean" if quantile is None else f"p{quantile * 100:.0f}"
         line = (
             f"{what}, {samples} runs a side that differ by {between:.0%}, effect {effect - 1:+.0%}: "
             f"p < 0.05 in {share:.1%}"
         )
-        print(line)
+        print(line if math.isnan(welch) else f"{line} (Welch's test alone: {welch:.1%})")
+        # The floor is to cost no effects, and to raise no alarms of its own.
+        if effect != 1.0 and share < welch - 0.03:
+            problems.append(f"{line}, fewer than the {welch:.1%} of Welch's test alone")
+        if effect == 1.0 and share > welch + 0.015:
+            problems.append(f"{line}, more than the {welch:.1%} of Welch's test alone")
         if not least <= share <= largest:
             problems.append(f"{line}, not {least:.0%} to {largest:.0%}")
     return problems

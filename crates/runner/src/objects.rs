@@ -54,8 +54,21 @@ const WITH_PODS: [&str; 5] = [
 pub struct Object {
     /// Its manifest.
     pub manifest: Value,
+    /// Where it goes if it does not say so itself, and its kind has namespaces.
+    pub default_namespace: String,
     /// It is waited for.
     pub wait: bool,
+}
+
+/// Whose an object is, and where.
+#[derive(Debug, Clone, Copy)]
+pub struct Owner<'a> {
+    /// The run.
+    pub run: &'a str,
+    /// The job of the suite.
+    pub job: &'a str,
+    /// Namespace of what has none of its own.
+    pub namespace: &'a str,
 }
 
 /// An object lacks what every object has.
@@ -72,11 +85,15 @@ impl Object {
     /// If it has no `apiVersion`, `kind` or name.
     pub fn new(
         mut manifest: Value,
-        run: &str,
-        job: &str,
+        owner: Owner<'_>,
         number: usize,
         wait: bool,
     ) -> Result<Self, Incomplete> {
+        let Owner {
+            run,
+            job,
+            namespace,
+        } = owner;
         for (path, name) in [("/apiVersion", "apiVersion"), ("/kind", "kind")] {
             manifest
                 .pointer(path)
@@ -106,7 +123,11 @@ impl Object {
                 mark(metadata, &marks);
             }
         }
-        Ok(Self { manifest, wait })
+        Ok(Self {
+            manifest,
+            default_namespace: namespace.to_owned(),
+            wait,
+        })
     }
 
     /// Its kind.
@@ -127,9 +148,15 @@ impl Object {
         text(&self.manifest, "/metadata/name")
     }
 
+    /// Its namespace, if its kind has namespaces.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.own_namespace().unwrap_or(&self.default_namespace)
+    }
+
     /// Its namespace, if it says one.
     #[must_use]
-    pub fn namespace(&self) -> Option<&str> {
+    pub fn own_namespace(&self) -> Option<&str> {
         let namespace = self.manifest.pointer("/metadata/namespace");
         namespace
             .and_then(Value::as_str)
@@ -214,6 +241,12 @@ fn mark(metadata: &mut Map<String, Value>, marks: &[(&str, &str)]) {
 mod tests {
     use super::*;
 
+    const OWNER: Owner<'_> = Owner {
+        run: "run-1",
+        job: "job",
+        namespace: "default",
+    };
+
     #[test]
     fn a_name_ends_as_names_may_whatever_the_run_is_called() {
         for (run, name) in [
@@ -229,7 +262,7 @@ mod tests {
     fn a_generated_name_is_the_same_each_time() {
         let manifest = json!({ "apiVersion": "batch/v1", "kind": "Job",
             "metadata": { "generateName": "guidellm-" }, "spec": { "template": { "spec": {} } } });
-        let make = |number| Object::new(manifest.clone(), "run-1", "job", number, true).unwrap();
+        let make = |number| Object::new(manifest.clone(), OWNER, number, true).unwrap();
         assert_eq!(make(3).name(), "guidellm-run1-3");
         assert_eq!(make(3), make(3));
         assert_ne!(make(3), make(4));
@@ -242,7 +275,7 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_refused() {
-        let of = |manifest| Object::new(manifest, "run", "job", 0, true).unwrap_err();
+        let of = |manifest| Object::new(manifest, OWNER, 0, true).unwrap_err();
         assert_eq!(of(json!({ "kind": "Job" })), Incomplete("apiVersion"));
         let unnamed = json!({ "apiVersion": "v1", "kind": "Secret" });
         assert_eq!(of(unnamed), Incomplete("metadata.name"));
@@ -252,7 +285,7 @@ mod tests {
     fn a_secret_is_not_shown() {
         let manifest = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "s" },
             "stringData": { "HF_TOKEN": "hunter2" } });
-        let object = Object::new(manifest, "run", "job", 0, true).unwrap();
+        let object = Object::new(manifest, OWNER, 0, true).unwrap();
         assert!(!object.redacted().to_string().contains("hunter2"));
     }
 }

@@ -1,12 +1,13 @@
 //! What a suite comes to: jobs with their objects, in the order in which they are applied. Nothing
 //! here talks to a cluster.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::objects::Object;
+use crate::objects::{Object, Owner};
 use crate::scenario;
 use crate::search::Search;
 use crate::suite::{self, Job, Scenario, Suite};
@@ -48,6 +49,14 @@ pub struct PlannedJob {
     pub measured: Duration,
     /// In the order in which they are applied.
     pub objects: Vec<Object>,
+}
+
+impl PlannedJob {
+    /// Where its objects and their pods are.
+    #[must_use]
+    pub fn namespaces(&self) -> BTreeSet<&str> {
+        self.objects.iter().map(Object::namespace).collect()
+    }
 }
 
 /// Why a suite gives no plan.
@@ -153,8 +162,12 @@ impl Planner<'_> {
             reason,
         })?;
         for manifest in manifests {
-            let (uuid, number) = (&self.run.uuid, objects.len());
-            let made = Object::new(manifest, uuid, &job.name, number, template.wait);
+            let owner = Owner {
+                run: &self.run.uuid,
+                job: &job.name,
+                namespace: &namespace,
+            };
+            let made = Object::new(manifest, owner, objects.len(), template.wait);
             objects.push(made.map_err(|reason| PlanError::Object {
                 job: job.name.clone(),
                 template: path.clone(),

@@ -235,8 +235,8 @@ fn explained(comparison: &Comparison) -> String {
     let mut text = format!(
         "Percentiles are of all samples' requests together. Intervals ({percent} %) and p-values: "
     );
-    let welch = "Welch's t-test on the samples' figures (latencies and rates on their logarithms), with \
-                 at least the variance of a block bootstrap of the requests";
+    let welch = "Welch's t-test on the samples' figures (latencies and rates on their logarithms), of \
+                 less than five with at least the variance of a block bootstrap of the requests";
     let bootstrap = "a block bootstrap of the requests alone where a side has one sample, so that noise \
                      between runs is left out";
     text += match (of_samples, of_requests) {

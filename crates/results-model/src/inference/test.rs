@@ -12,6 +12,10 @@ const SMALLEST_P: f64 = 1e-12;
 /// Degrees of freedom where requests tell the noise: their errors come of tens of blocks a sample.
 const MOST_WITH_FLOOR: f64 = 100.0;
 
+/// From so many samples on, a side's own variance is known well enough to need no floor, which would
+/// only hide effects.
+const ENOUGH: usize = 5;
+
 /// One sample's figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Observation {
@@ -86,8 +90,8 @@ pub struct Test {
 /// Compares two sets of samples.
 ///
 /// With two samples or more on each side this is Welch's t-test, with one addition: the variance
-/// of a side is at least the mean of its samples' `within²`. Three samples that are equal by
-/// chance are no proof of a quiet system. What the requests add is known from many blocks of time,
+/// of a side with less than five samples is at least the mean of its samples' `within²`. Three
+/// samples that are equal by chance are no proof of a quiet system. What the requests add is known from many blocks of time,
 /// and so the degrees of freedom count the samples' own variance alone. Simulated, three samples a
 /// side raise a false alarm at 5 % in 1 to 4.5 % of comparisons, whatever the noise between runs
 /// (`tests/independent/check_statistics.py`). With one sample on a side only the requests' own noise
@@ -182,7 +186,8 @@ impl Side {
     /// Variance of the side's mean, and whether the requests had to say it.
     fn of_samples(&self) -> Option<(f64, bool)> {
         let between = self.between? / number(self.count);
-        let floor = self.of_requests().unwrap_or(0.0);
+        let floor = self.of_requests().filter(|_| self.count < ENOUGH);
+        let floor = floor.unwrap_or(0.0);
         Some((between.max(floor), floor > between))
     }
 }
@@ -288,6 +293,23 @@ mod tests {
         assert_eq!(test.p_value, None);
         let reason = Unknown::EqualSamples;
         assert_eq!(test.method, Method::None { reason });
+    }
+
+    #[test]
+    fn five_samples_tell_their_noise_themselves() {
+        let (base, candidate) = ([1.0, 2.0, 3.0, 4.0, 5.0], [3.0, 4.0, 5.0, 6.0, 8.0]);
+        let test = |within| {
+            let (base, candidate) = (observed(&base, within), observed(&candidate, within));
+            compare_samples(&base, &candidate, Scale::Difference, 0.95).unwrap()
+        };
+        assert_eq!(test(None), test(Some(10.0)));
+        let four = compare_samples(
+            &observed(&base[..4], Some(10.0)),
+            &observed(&candidate, Some(10.0)),
+            Scale::Difference,
+            0.95,
+        );
+        assert!(matches!(four.unwrap().method, Method::WelchFloored { .. }));
     }
 
     #[test]

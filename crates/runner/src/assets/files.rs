@@ -20,6 +20,9 @@ const ORDER: [&str; 7] = [
     "istio",
 ];
 
+/// Namespace of what says none.
+const DEFAULT: &str = "default";
+
 /// What an asset's controllers make that has to be ready too: asset, group and version, kind, name.
 const MADE: [(&str, &str, &str, &str); 1] = [(
     "istio",
@@ -77,6 +80,7 @@ fn read(name: &'static str, files: &Files) -> Result<Asset> {
     let made = MADE.iter().filter(|(asset, ..)| *asset == name);
     let made = made.map(|(_, api_version, kind, name)| Object {
         manifest: json!({ "apiVersion": api_version, "kind": kind, "metadata": { "name": name } }),
+        default_namespace: DEFAULT.to_owned(),
         wait: true,
     });
     Ok(Asset {
@@ -96,6 +100,7 @@ fn objects(text: &str) -> Result<Vec<Object>> {
         }
         let object = Object {
             manifest,
+            default_namespace: DEFAULT.to_owned(),
             wait: true,
         };
         let needed = [object.api_version(), object.kind(), object.name()];
@@ -239,7 +244,7 @@ mod tests {
                 .collect();
             assert!(!awaited.is_empty(), "{}", asset.name);
             for object in awaited {
-                let place = match object.namespace() {
+                let place = match object.own_namespace() {
                     Some(namespace) => format!("{} {namespace}/{}", object.kind(), object.name()),
                     None => format!("{} {}", object.kind(), object.name()),
                 };

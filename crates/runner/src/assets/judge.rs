@@ -106,6 +106,7 @@ mod tests {
         });
         let object = Object {
             manifest: manifest.clone(),
+            default_namespace: "default".to_owned(),
             wait: true,
         };
         judge(&object, &manifest)

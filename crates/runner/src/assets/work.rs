@@ -93,7 +93,7 @@ impl Work<'_> {
     async fn apply_object(&self, asset: &Asset, object: &Object) -> Result<String, String> {
         let of = |error: ClusterError| format!("{}: {}", file(asset), advised(&error));
         let kind = self.cluster.kind(object.api_version(), object.kind()).await;
-        let namespace = object.namespace().unwrap_or("default");
+        let namespace = object.namespace();
         let api = self.cluster.api(&kind.map_err(of)?, namespace);
         let mut params = PatchParams::apply(MANAGER);
         params.force = self.force;
@@ -152,12 +152,11 @@ impl Work<'_> {
     }
 
     async fn of_object(&self, object: &Object) -> Result<Readiness, ClusterError> {
-        let namespace = object.namespace().unwrap_or("default");
-        let place = match object.namespace() {
+        let place = match object.own_namespace() {
             Some(namespace) => format!("{} in {namespace}", object.told()),
             None => object.told(),
         };
-        let Some(now) = self.cluster.get(object, namespace).await? else {
+        let Some(now) = self.cluster.get(object).await? else {
             return Ok(Readiness::Waiting(format!("{place}: it is not there")));
         };
         Ok(match judge(object, &now) {
@@ -165,7 +164,7 @@ impl Work<'_> {
             Readiness::Failed(why) => Readiness::Failed(format!("{place}: {why}")),
             Readiness::Ready => match installed(&now).filter(|_| object.kind() == "Subscription") {
                 Some(version) => {
-                    let version = service_version(object, namespace, version);
+                    let version = service_version(object, version);
                     Box::pin(self.of_object(&version)).await?
                 }
                 None => Readiness::Ready,
@@ -174,20 +173,22 @@ impl Work<'_> {
     }
 }
 
-fn service_version(subscription: &Object, namespace: &str, name: &str) -> Object {
+fn service_version(subscription: &Object, name: &str) -> Object {
+    let namespace = subscription.namespace();
     Object {
         manifest: json!({
             "apiVersion": subscription.api_version(),
             "kind": "ClusterServiceVersion",
             "metadata": { "namespace": namespace, "name": name },
         }),
+        default_namespace: namespace.to_owned(),
         wait: true,
     }
 }
 
 /// Nothing was made, so that the namespace is not there which the asset itself makes.
 fn is_lost(asset: &Asset, object: &Object, status: &kube::core::Status) -> bool {
-    let makes = |it: &Object| it.kind() == "Namespace" && Some(it.name()) == object.namespace();
+    let makes = |it: &Object| it.kind() == "Namespace" && it.name() == object.namespace();
     status.code == 404 && asset.objects.iter().any(makes)
 }
 

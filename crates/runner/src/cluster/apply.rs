@@ -26,12 +26,11 @@ impl Cluster {
     pub async fn apply(
         &self,
         object: &Object,
-        namespace: &str,
         run: &str,
         pace: &Pace,
     ) -> Result<Applied, ClusterError> {
         let kind = self.kind(object.api_version(), object.kind()).await?;
-        let api = self.api(&kind, object.namespace().unwrap_or(namespace));
+        let api = self.api(&kind, object.namespace());
         let doing = || format!("apply {}", object.told());
         let manifest: DynamicObject = serde_json::from_value(object.manifest.clone())
             .map_err(|error| ClusterError::Configuration(format!("{}: {error}", object.told())))?;
@@ -60,13 +59,9 @@ impl Cluster {
     /// # Errors
     ///
     /// As the cluster answers.
-    pub async fn get(
-        &self,
-        object: &Object,
-        namespace: &str,
-    ) -> Result<Option<Value>, ClusterError> {
+    pub async fn get(&self, object: &Object) -> Result<Option<Value>, ClusterError> {
         let kind = self.kind(object.api_version(), object.kind()).await?;
-        let api = self.api(&kind, object.namespace().unwrap_or(namespace));
+        let api = self.api(&kind, object.namespace());
         let found = api.get_opt(object.name()).await;
         let found =
             found.map_err(|error| ClusterError::of(error, format!("ask for {}", object.told())))?;

@@ -41,7 +41,7 @@ pub(super) async fn facts(cluster: &Cluster, jobs: &[PlannedJob], namespace: &st
         .filter(|it| !it.is_scenario)
         .flat_map(|it| &it.objects)
     {
-        let live = cluster.get(object, namespace).await.ok().flatten();
+        let live = cluster.get(object).await.ok().flatten();
         if let Some(live) = live {
             take(object, &live, &mut facts);
         }
@@ -183,10 +183,16 @@ pub(super) fn digest(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::objects::Owner;
 
     fn object(kind: &str) -> Object {
         let manifest = json!({ "apiVersion": "v1", "kind": kind, "metadata": { "name": "x" } });
-        Object::new(manifest, "run", "job", 0, true).unwrap()
+        let owner = Owner {
+            run: "run",
+            job: "job",
+            namespace: "default",
+        };
+        Object::new(manifest, owner, 0, true).unwrap()
     }
 
     fn live(component: &str, rest: &Value) -> Value {

@@ -1,26 +1,19 @@
 //! Applying a job's objects, also to a cluster that cannot take them now.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
+use guidellm_indexer::Backoff;
 use tokio::time::Instant;
 
 use super::engine::Engine;
 use super::outlook::Failure;
 use super::wait::Ended;
 use crate::cluster::{ClusterError, Pace};
-use crate::objects::Object;
 use crate::plan::PlannedJob;
 
-/// Between two tries of what a cluster cannot do now; it grows to the second.
-const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(10)];
 impl Engine<'_> {
     /// Applies the objects in their order; `Some` if that failed.
     pub(super) async fn apply(&self, job: &PlannedJob, until: Instant) -> Option<Ended> {
         let pace = Pace::new(job.job.qps, job.job.burst);
-        let own = job.objects.iter().filter_map(Object::namespace);
-        let namespaces: BTreeSet<&str> = own.chain([self.namespace(job)]).collect();
-        for namespace in namespaces {
+        for namespace in job.namespaces() {
             let make = async || {
                 self.cluster
                     .namespace(namespace, &self.run.uuid)
@@ -37,9 +30,7 @@ impl Engine<'_> {
         for object in &job.objects {
             self.narrator.waits(&format!("apply {}", object.told()));
             let make = async || {
-                let applied =
-                    self.cluster
-                        .apply(object, self.namespace(job), &self.run.uuid, &pace);
+                let applied = self.cluster.apply(object, &self.run.uuid, &pace);
                 applied.await.map(drop)
             };
             if let Err(ended) = self.again(&object.told(), until, make).await {
@@ -56,7 +47,7 @@ impl Engine<'_> {
         until: Instant,
         make: impl AsyncFn() -> Result<(), ClusterError>,
     ) -> Result<(), Ended> {
-        let [mut pause, longest] = PAUSES;
+        let mut backoff = Backoff::default();
         let mut told = false;
         loop {
             let error = tokio::select! {
@@ -69,6 +60,7 @@ impl Engine<'_> {
             if !error.is_retryable() {
                 return Err(failed(object, &error));
             }
+            let pause = backoff.next(None, fastrand::f64());
             if Instant::now() + pause >= until {
                 return Err(Ended::TimedOut(format!("{object}: {error}")));
             }
@@ -78,7 +70,6 @@ impl Engine<'_> {
                 told = true;
             }
             self.rest(pause).await;
-            pause = (pause * 2).min(longest);
         }
     }
 }

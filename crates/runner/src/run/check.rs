@@ -65,13 +65,12 @@ pub(super) async fn cluster(cluster: &Cluster, jobs: &[PlannedJob], run: &Run) -
     };
     let mut unknown = BTreeSet::new();
     let objects = jobs.iter().flat_map(|job| &job.objects);
-    let kinds: BTreeSet<(&str, &str, Option<&str>)> = objects
+    let kinds: BTreeSet<(&str, &str, &str)> = objects
         .map(|it| (it.api_version(), it.kind(), it.namespace()))
         .collect();
     for (api_version, kind, namespace) in kinds {
         match cluster.kind(api_version, kind).await {
             Ok(found) => {
-                let namespace = namespace.unwrap_or(&run.namespace);
                 let watched = is_waited_for(kind)
                     .then_some(["list", "watch"])
                     .into_iter()

@@ -180,7 +180,7 @@ impl Engine<'_> {
         // To the end of its pods, also of those that are deleted.
         let hand_over = self.hand_over.as_ref().filter(|_| job.is_scenario);
         let _fetching =
-            hand_over.map(|it| it.start(self.namespace(job), &self.run.uuid, &job.job.name));
+            hand_over.map(|it| it.start(&self.run.namespace, &self.run.uuid, &job.job.name));
         let ended = if record.failures.is_empty() {
             self.apply_and_wait(job, until).await?
         } else {
@@ -216,7 +216,6 @@ impl Engine<'_> {
         let watched = Watched {
             cluster: self.cluster,
             run: &self.run.uuid,
-            namespace: self.namespace(job),
             job,
             patience: self.global.trouble_timeout.0,
         };
@@ -235,8 +234,8 @@ impl Engine<'_> {
     async fn give_up(&self, job: &PlannedJob) -> Result<Vec<Pod>> {
         self.narrator.waits("saving what tells why");
         let folder = lock(&self.book).folder().to_owned();
-        let (uuid, namespace) = (&self.run.uuid, self.namespace(job));
-        let saved = evidence::save(self.cluster, job, uuid, namespace, &folder).await;
+        let uuid = &self.run.uuid;
+        let saved = evidence::save(self.cluster, job, uuid, &folder).await;
         let told = match saved {
             Ok(folder) => format!("  objects, events and logs are in {}", folder.display()),
             Err(error) => format!("warning: cannot save why it failed: {error:#}"),
@@ -248,7 +247,7 @@ impl Engine<'_> {
         self.narrator
             .waits("ending its pods; their sidecars send what there is");
         let name = &job.job.name;
-        let last = LastPods::watch(self.cluster, namespace, uuid, name).await;
+        let last = LastPods::watch(self.cluster, &self.run.namespace, uuid, name).await;
         let timeout = self.global.gc_timeout.0;
         tokio::select! {
             () = self.stop.hurried() => {}
@@ -289,7 +288,7 @@ impl Engine<'_> {
 
     /// Notes what a scenario's pods tell. Not to know whether documents were sent is to keep them.
     async fn note_samples(&self, job: &PlannedJob, record: &mut JobRecord) {
-        let (uuid, name, namespace) = (&self.run.uuid, &job.job.name, self.namespace(job));
+        let (uuid, name, namespace) = (&self.run.uuid, &job.job.name, &self.run.namespace);
         let list = async || self.cluster.pods(namespace, uuid, name).await;
         match patiently(Instant::now() + LISTING, list).await {
             Ok(pods) => {
@@ -315,13 +314,6 @@ impl Engine<'_> {
             if !record.failures.contains(&failure) {
                 record.failures.push(failure);
             }
-        }
-    }
-
-    pub(super) fn namespace<'b>(&'b self, job: &'b PlannedJob) -> &'b str {
-        match &*job.job.namespace {
-            "" => &self.run.namespace,
-            own => own,
         }
     }
 

@@ -24,7 +24,6 @@ pub(super) async fn save(
     cluster: &Cluster,
     job: &PlannedJob,
     run: &str,
-    namespace: &str,
     folder: &Path,
 ) -> Result<PathBuf> {
     let folder = folder.join("failures").join(&job.job.name);
@@ -33,29 +32,34 @@ pub(super) async fn save(
         let path = folder.join(name);
         fs::write(&path, text).with_context(|| path.display().to_string())
     };
-    let pods: Api<Pod> = Api::namespaced(cluster.client().clone(), namespace);
-    let found = cluster.pods(namespace, run, &job.job.name).await;
-    write("objects.yaml", objects(cluster, job, namespace).await)?;
-    write("events.txt", events(cluster, namespace).await)?;
-    match found {
-        Ok(found) => {
-            write("pods.yaml", yaml(&found))?;
-            for pod in found.iter().take(PODS) {
-                for (container, log) in logs(&pods, pod).await {
-                    write(&format!("{}.{container}.log", pod.name_any()), log)?;
-                }
-            }
+    write("objects.yaml", objects(cluster, job).await)?;
+    let (mut told, mut found) = (String::new(), Vec::new());
+    let mut unknown = String::new();
+    for namespace in job.namespaces() {
+        told += &events(cluster, namespace).await;
+        match cluster.pods(namespace, run, &job.job.name).await {
+            Ok(pods) => found.extend(pods),
+            // Writing to a text does not fail.
+            Err(error) => drop(writeln!(unknown, "# {namespace}: {error}")),
         }
-        Err(error) => write("pods.yaml", format!("# {error}\n"))?,
+    }
+    write("events.txt", told)?;
+    write("pods.yaml", unknown + &yaml(&found))?;
+    for pod in found.iter().take(PODS) {
+        let namespace = pod.namespace().unwrap_or_default();
+        let pods: Api<Pod> = Api::namespaced(cluster.client().clone(), &namespace);
+        for (container, log) in logs(&pods, pod).await {
+            write(&format!("{}.{container}.log", pod.name_any()), log)?;
+        }
     }
     Ok(folder)
 }
 
-async fn objects(cluster: &Cluster, job: &PlannedJob, namespace: &str) -> String {
+async fn objects(cluster: &Cluster, job: &PlannedJob) -> String {
     let mut kept: Vec<Value> = Vec::new();
     // What a Secret holds is not for a file.
     for object in job.objects.iter().filter(|it| it.kind() != "Secret") {
-        let found = cluster.get(object, namespace).await;
+        let found = cluster.get(object).await;
         kept.extend(found.ok().flatten());
     }
     yaml(&kept)

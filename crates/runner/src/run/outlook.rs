@@ -49,13 +49,21 @@ struct Noticed {
     since: Duration,
 }
 
+/// Which object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    namespace: String,
+    kind: String,
+    name: String,
+}
+
 /// What was seen of a job.
 #[derive(Debug)]
 pub(super) struct Outlook {
     /// How long trouble that may pass is given.
     patience: Duration,
-    /// Kind and name, of what is waited for, and how far it is; `None` if it was not seen yet.
-    awaited: BTreeMap<(String, String), Option<Readiness>>,
+    /// What is waited for, and how far it is; `None` if it was not seen yet.
+    awaited: BTreeMap<Key, Option<Readiness>>,
     /// By pod or other object, and reason.
     noticed: BTreeMap<(String, String), Noticed>,
     /// By pod: how its containers ended that did not end well.
@@ -69,7 +77,11 @@ impl Outlook {
         let awaited = objects
             .iter()
             .filter(|it| it.wait && is_waited_for(it.kind()));
-        let key = |object: &Object| (object.kind().to_owned(), object.name().to_owned());
+        let key = |object: &Object| Key {
+            namespace: object.namespace().to_owned(),
+            kind: object.kind().to_owned(),
+            name: object.name().to_owned(),
+        };
         Self {
             patience,
             awaited: awaited.map(|object| (key(object), None)).collect(),
@@ -81,16 +93,25 @@ impl Outlook {
 
     /// Takes an object as it is now; others than those that are waited for do not matter.
     pub(super) fn object(&mut self, object: &Value) {
-        if let Some(known) = self.awaited.get_mut(&key(object)) {
-            *known = Some(judge(object));
-        }
+        self.note(object, judge(object));
     }
 
     /// An object is gone.
     pub(super) fn object_gone(&mut self, object: &Value) {
-        if let Some(known) = self.awaited.get_mut(&key(object)) {
-            *known = Some(Readiness::Failed("somebody deleted it".to_owned()));
-        }
+        self.note(object, Readiness::Failed("somebody deleted it".to_owned()));
+    }
+
+    fn note(&mut self, object: &Value, readiness: Readiness) {
+        let path = |path| text(object, path);
+        let (kind, name) = (path("/kind"), path("/metadata/name"));
+        // Some kinds have none.
+        let namespace = path("/metadata/namespace");
+        let is_in = |key: &Key| namespace.is_empty() || key.namespace == namespace;
+        let known = self.awaited.iter_mut();
+        let known = known
+            .filter(|(key, _)| key.kind == kind && key.name == name && is_in(key))
+            .map(|(_, known)| known);
+        known.for_each(|known| *known = Some(readiness.clone()));
     }
 
     /// Takes a pod of the job as it is at a time.
@@ -119,10 +140,10 @@ impl Outlook {
     pub(super) fn event(&mut self, event: &Value, now: Duration) {
         let kind = text(event, "/involvedObject/kind");
         let name = text(event, "/involvedObject/name");
-        let is_ours = self.awaited.keys().any(|(_, own)| {
-            name == own
+        let is_ours = self.awaited.keys().any(|own| {
+            name == own.name
                 || name
-                    .strip_prefix(&**own)
+                    .strip_prefix(&*own.name)
                     .is_some_and(|rest| rest.starts_with('-'))
         });
         let message = text(event, "/message");
@@ -171,12 +192,12 @@ impl Outlook {
         let mut waits = None;
         // What failed of many Jobs is no reason to give the others up.
         let mut ends = false;
-        for ((kind, name), readiness) in &self.awaited {
-            let object = || format!("{}/{name}", kind.to_lowercase());
+        for (key, readiness) in &self.awaited {
+            let object = || self.told(key);
             match readiness {
                 Some(Readiness::Ready) => {}
                 Some(Readiness::Failed(reason)) => {
-                    ends |= kind != "Job";
+                    ends |= key.kind != "Job";
                     failures.push(Failure {
                         object: object(),
                         reason: reason.clone(),
@@ -209,6 +230,17 @@ impl Outlook {
         }
     }
 
+    /// As kubectl names it, with its namespace where there are several.
+    fn told(&self, key: &Key) -> String {
+        let object = format!("{}/{}", key.kind.to_lowercase(), key.name);
+        let mut others = self.awaited.keys();
+        if others.any(|it| it.namespace != key.namespace) {
+            format!("{object} in {}", key.namespace)
+        } else {
+            object
+        }
+    }
+
     /// Why something failed is often only known by how its pods ended.
     fn with_ends(&self, mut failures: Vec<Failure>) -> Vec<Failure> {
         for (object, ends) in &self.ends {
@@ -229,13 +261,6 @@ fn is_well(pod: &Value) -> bool {
             .any(|it| it["type"] == "Ready" && it["status"] == "True")
     });
     ready || pod["status"]["phase"] == "Succeeded"
-}
-
-fn key(object: &Value) -> (String, String) {
-    (
-        text(object, "/kind").to_owned(),
-        text(object, "/metadata/name").to_owned(),
-    )
 }
 
 fn text<'a>(value: &'a Value, path: &str) -> &'a str {
@@ -265,10 +290,16 @@ fn said(trouble: &Trouble) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::objects::Owner;
     use serde_json::json;
 
     use super::*;
 
+    const OWNER: Owner<'_> = Owner {
+        run: "run",
+        job: "job",
+        namespace: "one",
+    };
     const PATIENCE: Duration = Duration::from_secs(30);
 
     fn seconds(count: u64) -> Duration {
@@ -279,7 +310,7 @@ mod tests {
         let object = |(kind, name): &(&str, &str)| {
             let manifest =
                 json!({ "apiVersion": "v1", "kind": kind, "metadata": { "name": name } });
-            Object::new(manifest, "run", "job", 0, true).unwrap()
+            Object::new(manifest, OWNER, 0, true).unwrap()
         };
         let objects: Vec<Object> = kinds.iter().map(object).collect();
         Outlook::new(&objects, PATIENCE)
@@ -330,6 +361,30 @@ mod tests {
             told,
             ["job/j: R: m", "pod/p: container g: Error: exit code 1"]
         );
+    }
+
+    #[test]
+    fn objects_of_one_name_in_several_namespaces_are_several() {
+        let object = |namespace| {
+            let manifest =
+                json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": { "name": "j" } });
+            let owner = Owner { namespace, ..OWNER };
+            Object::new(manifest, owner, 0, true).unwrap()
+        };
+        let mut outlook = Outlook::new(&[object("one"), object("two")], PATIENCE);
+        let seen = |namespace: &str, condition: &str| {
+            let mut job = job("j", condition);
+            job["metadata"]["namespace"] = namespace.into();
+            job
+        };
+        outlook.object(&seen("one", "Complete"));
+        let waits = Next::Wait("job/j in two: not there yet".to_owned());
+        assert_eq!(outlook.next(Duration::ZERO), waits);
+        outlook.object(&seen("two", "Failed"));
+        let Next::Failed(failures) = outlook.next(Duration::ZERO) else {
+            panic!("it is well");
+        };
+        assert_eq!(failures[0].object, "job/j in two");
     }
 
     #[test]

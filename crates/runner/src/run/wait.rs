@@ -31,7 +31,6 @@ const AWAY: Duration = Duration::from_secs(5);
 pub(super) struct Watched<'a> {
     pub(super) cluster: &'a Cluster,
     pub(super) run: &'a str,
-    pub(super) namespace: &'a str,
     pub(super) job: &'a PlannedJob,
     pub(super) patience: Duration,
 }
@@ -105,13 +104,7 @@ impl Watched<'_> {
             .iter()
             .filter(|it| it.wait && is_waited_for(it.kind()));
         let places: BTreeSet<(&str, &str, &str)> = awaited
-            .map(|it| {
-                (
-                    it.api_version(),
-                    it.kind(),
-                    it.namespace().unwrap_or(self.namespace),
-                )
-            })
+            .map(|it| (it.api_version(), it.kind(), it.namespace()))
             .collect();
         let selector = selector(self.run, Some(&self.job.job.name));
         let own = watcher::Config::default().labels(&selector);
