@@ -89,12 +89,13 @@ def check_rates(example: str) -> list[str]:
         # Requests alone make the noise: variances that are the larger of two are careful.
         (0.0, 1.0, None, 3, 0.005, 0.07),
         (0.0, 1.0, 0.95, 3, 0.005, 0.07),
-        (0.0, 1.0, None, 5, 0.02, 0.07),
         # One run each, and no noise between runs: the requests' own errors are enough.
         (0.0, 1.0, None, 1, 0.02, 0.09),
         (0.01, 1.05, None, 10, 0.35, 1.0),
         (0.01, 1.10, None, 5, 0.6, 1.0),
         (0.01, 1.20, None, 3, 0.8, 1.0),
+        # Five know their noise.
+        (0.0, 1.0, None, 5, 0.02, 0.07),
     ]
     for number, (between, effect, quantile, samples, least, largest) in enumerate(cases):
         random = np.random.default_rng(100 + number)

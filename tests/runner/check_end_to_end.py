@@ -192,13 +192,16 @@ def check_summaries(ran: Ran) -> list[str]:
     """Each job has a summary with what ran; it is asked here in another way."""
     cluster, found = ran.world.cluster, []
     told = ran.world.told[ran.version]
-    plugins = cluster.get("configmap", "llm-d-scale-epp", ran.name)["data"]
-    digest = hashlib.sha1(json.dumps(plugins, separators=(",", ":"), ensure_ascii=False).encode())
+    plugins, simulated = (
+        digest(cluster.get("configmap", f"llm-d-scale-{it}", ran.name)["data"])
+        for it in ("epp", "simulator")
+    )
     version = json.loads(cluster.kubectl("version", "--output=json"))["serverVersion"]["gitVersion"]
     wanted = {
         "uuid": ran.name, "passed": True, "k8sVersion": version, "totalNodes": 1,
-        "eppImage": told["eppImage"], "eppConfigHash": digest.hexdigest(), "eppReplicas": 1,
+        "eppImage": told["eppImage"], "eppConfigHash": plugins, "eppReplicas": 1,
         "modelServerImage": told["simulatorImage"], "modelServerReplicas": 2,
+        "modelServerConfigHash": simulated,
         "gatewayClass": "istio", "gatewayImage": "localhost/envoy:1",
     }  # fmt: skip
     names = {"deploy-infra", *(it["name"] for it in SCENARIOS)}
@@ -210,6 +213,12 @@ def check_summaries(ran: Ran) -> list[str]:
         if ("loadStartTimestamp" in summary) == (name == "deploy-infra"):
             found.append(f"{name}: {summary}")
     return found
+
+
+def digest(data: dict[str, str]) -> str:
+    """What tells one configuration from another."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha1(text.encode()).hexdigest()
 
 
 def check_metrics(ran: Ran) -> list[str]:

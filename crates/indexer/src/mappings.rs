@@ -14,7 +14,7 @@ use crate::cluster::{Call, Cluster, ClusterError, Method, Product, encoded};
 pub const TEMPLATE: &str = include_str!("../../../schemas/index-templates/guidellm.json");
 
 /// The version of [`TEMPLATE`]; an older one on the server is replaced.
-const VERSION: u64 = 5;
+const VERSION: u64 = 6;
 
 /// Fields that are texts of digits here, and that the seed's parser left as numbers.
 const DIGITS: [&str; 2] = ["prompt_tokens", "output_tokens"];
@@ -198,7 +198,7 @@ mod tests {
     fn another_template_has_another_version() {
         // Servers keep a template until a newer version comes.
         let digest = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, TEMPLATE.as_bytes());
-        let known = (5, "fe428a24-fdd4-5e83-bcd7-00ec45ff2d76");
+        let known = (6, "502ee126-68af-5f11-ab19-f58420c2495f");
         assert_eq!(
             (VERSION, &*digest.to_string()),
             known,

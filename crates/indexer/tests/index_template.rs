@@ -86,7 +86,7 @@ fn kube_burner() -> Map<String, Value> {
         // What llm-d-scale tells of what was under test.
         (
             "eppImage eppConfigHash gatewayClass gatewayImage gpuModel modelServerImage \
-             modelServerArgs modelServerRoles",
+             modelServerConfigHash modelServerArgs modelServerRoles",
             keyword,
         ),
         ("eppReplicas modelServerReplicas", || of_kind("long")),

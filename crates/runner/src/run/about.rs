@@ -74,6 +74,9 @@ fn take(object: &Object, live: &Value, facts: &mut Facts) {
         ("ConfigMap", ENDPOINT_PICKER) => {
             insert(facts, "eppConfigHash", Some(digest(&live["data"])));
         }
+        ("ConfigMap", MODEL_SERVER) => {
+            append(facts, "modelServerConfigHash", &digest(&live["data"]));
+        }
         ("Gateway", _) => {
             let class = live
                 .pointer("/spec/gatewayClassName")
@@ -223,17 +226,19 @@ mod tests {
     }
 
     #[test]
-    fn another_plugin_config_has_another_hash() {
-        let hash = |text: &str| {
-            let mut facts = Facts::new();
-            let map = live(
-                ENDPOINT_PICKER,
-                &json!({ "data": { "default.yaml": text } }),
-            );
-            take(&object("ConfigMap"), &map, &mut facts);
-            facts["eppConfigHash"].clone()
-        };
-        assert_eq!(hash("a"), hash("a"));
-        assert_ne!(hash("a"), hash("b"));
+    fn another_config_has_another_hash() {
+        for (component, fact) in [
+            (ENDPOINT_PICKER, "eppConfigHash"),
+            (MODEL_SERVER, "modelServerConfigHash"),
+        ] {
+            let hash = |text: &str| {
+                let mut facts = Facts::new();
+                let map = live(component, &json!({ "data": { "config.yaml": text } }));
+                take(&object("ConfigMap"), &map, &mut facts);
+                facts[fact].clone()
+            };
+            assert_eq!(hash("a"), hash("a"));
+            assert_ne!(hash("a"), hash("b"));
+        }
     }
 }
