@@ -15,8 +15,8 @@ import tempfile
 from pathlib import Path
 
 from expected import Context, Expected, documents
-from matching import Near, Tally
-from reports import load, text_to_micros
+from matching import Tally, micros_of
+from reports import load
 
 CONTEXT = Context(uuid="0123456789", job_name="steady-chat", sample=0)
 BUCKETS, CELLS = 240, 8
@@ -35,7 +35,7 @@ def buckets(requests: list[dict]) -> tuple[int, list[dict]]:
             events.append((it["first_token_timestamp"], "ttft", it["ttft_ms"]))
         if it.get("end_timestamp"):
             events.append((it["end_timestamp"], "done", it["status"] == "successful"))
-    events = [(micros(clock), kind, value) for clock, kind, value in events]
+    events = [(micros_of(clock), kind, value) for clock, kind, value in events]
     if not events:
         return 1, []
     width = 1
@@ -46,11 +46,6 @@ def buckets(requests: list[dict]) -> tuple[int, list[dict]]:
         if kind:
             found[instant // (width * 1_000_000)][kind].append(value)
     return width, list(found.values())
-
-
-def micros(clock: str | Near) -> int:
-    """A clock, also one that a microsecond was allowed for."""
-    return text_to_micros(clock.timestamp if isinstance(clock, Near) else clock)
 
 
 def places(events: list[tuple], width: int) -> range:

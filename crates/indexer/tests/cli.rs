@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -216,6 +217,30 @@ fn a_table_shows_benchmarks_over_their_time_alike_from_reports_and_from_a_store(
     assert_eq!(from_store.stdout, from_reports.stdout);
     let table = String::from_utf8(from_store.stdout).unwrap();
     insta::assert_snapshot!("summary", table);
+}
+
+#[test]
+fn files_are_for_whom_the_users_umask_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = fixture("reports/0.8.1/constant_mixed.json");
+    let told = |arguments: &str| {
+        let script = format!("umask 027; exec \"$0\" {arguments}");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, INDEXER]).arg(&report);
+        let output = command.current_dir(folder.path()).output().unwrap();
+        assert!(output.status.success(), "{}", errors(&output));
+    };
+    for format in ["json", "ndjson", "bulk", "csv", "guidellm-csv"] {
+        told(&format!("index \"$1\" --format {format} -o {format}"));
+    }
+    told("index \"$1\" --format benchmark-report -o reports");
+    told("report \"$1\" -o page.html");
+    let written = files(folder.path());
+    assert_eq!(written.len(), 7, "{written:?}");
+    for file in written {
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640, "{}", file.display());
+    }
 }
 
 #[test]
