@@ -256,3 +256,41 @@ pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::Column as Values;
+
+    use super::*;
+
+    #[test]
+    fn what_is_least_needed_goes_first_where_there_is_no_room() {
+        let row = |line: usize| COLUMNS.iter().map(move |it| it.heading[line].to_owned());
+        let whole = vec![row(0).collect::<Vec<_>>(), row(1).collect()];
+        let fitted = |room| {
+            let mut rows = whole.clone();
+            fit(&mut rows, room);
+            rows
+        };
+        assert_eq!(fitted(None), whole);
+        assert_eq!(fitted(Some(width(&whole))), whole);
+        let narrow = fitted(Some(80));
+        assert!(width(&narrow) <= 80);
+        assert!(narrow[0].len() > 8 && !narrow[0].iter().any(|it| it == "GUIDELLM"));
+        assert_eq!(narrow[0].len(), narrow[1].len());
+        // What has to be there is, whatever the room.
+        let least = fitted(Some(1));
+        assert_eq!(least[0], ["JOB", "LOAD", "ERR", "REQ/S", "TTFT", "RUN"]);
+    }
+
+    #[test]
+    fn runs_differ_where_their_uuids_do() {
+        let length = |uuids: &[&str]| {
+            let uuids = Values::new("uuid".into(), uuids);
+            run_length(&DataFrame::new(uuids.len(), vec![uuids]).unwrap()).unwrap()
+        };
+        assert_eq!(length(&[]), 8);
+        assert_eq!(length(&["7a11f00d-1", "7a11f00d-1", "0b54c0de-1"]), 8);
+        assert_eq!(length(&["7a11f00d-1", "0b54c0de-1", "7a11f00d-2"]), 10);
+    }
+}

@@ -183,7 +183,7 @@ fn texts_of_others_stay_text() {
         job_name: HOSTILE.into(),
         severity: Severity::Critical,
         description: HOSTILE.to_owned(),
-        expression: HOSTILE.into(),
+        expression: format!("of {HOSTILE}").into(),
     };
     let page = html(&analysis, Some(&baseline), &[verdict], &[alert], &meta).unwrap();
     assert!(!page.contains("<script>") && !page.contains("<!--"));

@@ -45,10 +45,11 @@ impl<B: Bucket, const MOST: usize> OverTime<B, MOST> {
     /// Changes the bucket of an instant.
     pub(crate) fn add(&mut self, instant: Timestamp, change: impl FnOnce(&mut B)) {
         let micros = instant.epoch_micros();
-        while !self.has_room_for(micros) {
+        let mut place = micros.div_euclid(self.width);
+        while !self.has_room_for(place) {
             self.double();
+            place = micros.div_euclid(self.width);
         }
-        let place = micros.div_euclid(self.width);
         if self.buckets.is_empty() {
             self.first = place;
         }
@@ -70,11 +71,10 @@ impl<B: Bucket, const MOST: usize> OverTime<B, MOST> {
         self.add(instant, |_| ());
     }
 
-    fn has_room_for(&self, micros: i64) -> bool {
+    fn has_room_for(&self, place: i64) -> bool {
         if self.buckets.is_empty() {
             return true;
         }
-        let place = micros.div_euclid(self.width);
         let before = offset(place, self.first);
         let until = (offset(self.first, place) + 1).max(self.buckets.len());
         before + until <= MOST

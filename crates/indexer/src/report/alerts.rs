@@ -39,7 +39,8 @@ struct AlertText {
     /// Where there are several runs.
     uuid: Option<String>,
     description: String,
-    expression: String,
+    /// Where the description does not begin with it.
+    expression: Option<String>,
 }
 
 impl From<Alert> for AlertRow {
@@ -75,7 +76,10 @@ pub(super) fn alerts(alerts: &[AlertRow], several: bool) -> Alerts {
         job_name: row.job_name.to_string(),
         uuid: several.then(|| row.uuid.to_string()),
         description: row.description.clone(),
-        expression: row.expression.to_string(),
+        expression: {
+            let told = row.description.starts_with(&*row.expression);
+            (!told).then(|| row.expression.to_string())
+        },
     };
     Alerts {
         counts: counts.collect::<Vec<_>>().join(", "),
@@ -125,5 +129,19 @@ mod tests {
             ["critical 500", "warning 1", "warning 2"]
         );
         assert!(!alerts(&[row(Severity::Warning, 1)], true).bad);
+    }
+
+    #[test]
+    fn an_objective_is_told_once() {
+        let mut given = [row(Severity::Error, 1), row(Severity::Error, 2)];
+        given[1].description = "steady: itl_mean_ms < 1: missed, it is 7 ms".to_owned();
+        given[1].expression = "steady: itl_mean_ms < 1".into();
+        let shown = alerts(&given, false);
+        let told: Vec<Option<&str>> = shown
+            .rows
+            .iter()
+            .map(|it| it.expression.as_deref())
+            .collect();
+        assert_eq!(told, [Some("up == 0"), None]);
     }
 }
