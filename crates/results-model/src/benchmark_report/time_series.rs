@@ -292,3 +292,93 @@ impl Requests {
         (!series.is_empty()).then_some(Series { units, series })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{Consumer, ReadOptions, RunContext, Source, read};
+
+    /// The series of a report's benchmarks, with their summaries.
+    #[derive(Default)]
+    struct All(BTreeMap<u32, Requests>, Vec<(Summary, Option<TimeSeries>)>);
+
+    impl Consumer for All {
+        type Error = std::convert::Infallible;
+
+        fn requests(&mut self, requests: Vec<Request>) -> Result<(), Self::Error> {
+            for request in &requests {
+                let index = request.origin.benchmark_index;
+                self.0.entry(index).or_default().push(request);
+            }
+            Ok(())
+        }
+
+        fn summary(&mut self, summary: Summary) -> Result<(), Self::Error> {
+            let requests = self.0.get(&summary.origin.benchmark_index);
+            let series = requests.and_then(|it| it.series(&summary));
+            self.1.push((summary, series));
+            Ok(())
+        }
+    }
+
+    fn of(report: &str) -> Vec<(Summary, Option<TimeSeries>)> {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/reports/");
+        let (context, options) = (RunContext::default(), ReadOptions::default());
+        let mut all = All::default();
+        let source = Source::path(format!("{root}{report}"));
+        read(source, &context, &options, &mut all).unwrap();
+        all.1
+    }
+
+    #[test]
+    fn each_successful_request_is_in_one_second() {
+        for (summary, series) in of("0.8.1/constant_multirate.json") {
+            let TimeSeries {
+                latency,
+                throughput,
+            } = series.unwrap();
+            let (latency, throughput) = (latency.unwrap(), throughput.unwrap());
+            let sum = |series: &Series<Value>| -> f64 {
+                series.series.iter().map(|it| it.value.value).sum()
+            };
+            #[expect(clippy::cast_precision_loss, reason = "a few requests")]
+            let records = summary.counts.successful_records as f64;
+            assert_eq!(sum(&throughput.request_rate).to_bits(), records.to_bits());
+            let rates = [
+                throughput.input_token_rate.unwrap(),
+                throughput.output_token_rate.unwrap(),
+            ];
+            let both = rates.iter().map(sum).sum::<f64>();
+            assert_eq!(
+                sum(&throughput.total_token_rate.unwrap()).to_bits(),
+                both.to_bits()
+            );
+            let (tpot, normalised) = (
+                latency.time_per_output_token,
+                latency.normalized_time_per_output_token,
+            );
+            assert!(tpot.is_some() && tpot == normalised);
+            let ttft = latency.time_to_first_token.unwrap().series;
+            assert!(ttft.is_sorted_by_key(|it| it.ts));
+            let within = |it: &Spread| it.min <= it.mean && it.mean <= it.max;
+            assert!(ttft.iter().all(|it| within(&it.value)));
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_absent() {
+        let only = |report| of(report).remove(0).1;
+        assert_eq!(only("0.8.1/all_errored.json"), None);
+        // It kept some of its requests.
+        let sampled = only("0.8.1/warmup_sampled.json").unwrap();
+        assert!(sampled.throughput.is_none() && sampled.latency.is_some());
+        let latency = only("0.7.3/nonstreaming.json").unwrap().latency.unwrap();
+        assert!(latency.time_to_first_token.is_none() && latency.request_latency.is_some());
+        // Its time per output token leaves the first one out.
+        let latency = only("0.3.1/poisson.json").unwrap().latency.unwrap();
+        assert!(latency.normalized_time_per_output_token.is_none());
+        assert!(latency.time_per_output_token.is_some());
+    }
+}
