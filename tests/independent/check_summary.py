@@ -3,15 +3,21 @@
     python check_summary.py BINARY REPORT...
 
 Spans are made here of the report's own requests: seconds, or as many powers of two of them as 240
-need, put together into 8. Each report is also stretched over hours, and read from a store.
+need, put together into 8. Each report is also stretched over hours, and read from a store. On a terminal
+the table fits.
 """
 
+import fcntl
 import gzip
 import json
 import math
+import os
+import pty
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 from pathlib import Path
 
 from expected import Context, Expected, documents
@@ -144,6 +150,23 @@ def compare(where: str, wanted: list[tuple], found: list[tuple]) -> list[str]:
     return [f"{where}: {own} and not {it}" for own, it in zip(found, wanted, strict=True) if own != it]
 
 
+def check_terminals(binary: str, path: Path) -> list[str]:
+    """Tables that are wider than their terminal, or narrower than they have to be."""
+    found = []
+    for columns, wanted in ((200, "GUIDELLM"), (110, "SAMPLE"), (90, "BY TIME"), (60, "RUN")):
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        command = [binary, "summary", str(path), "-j", CONTEXT.job_name, "--quiet"]
+        subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, check=True)
+        text = os.read(ours, 1 << 16).decode()
+        os.close(theirs)
+        os.close(ours)
+        widest = max(len(line.rstrip()) for line in text.splitlines())
+        if widest > columns or wanted not in text:
+            found.append(f"{columns} columns: {widest}, {text}")
+    return found
+
+
 def main(binary: str, names: list[str]) -> int:
     """Exit code."""
     tally = Tally()
@@ -154,6 +177,7 @@ def main(binary: str, names: list[str]) -> int:
             tally.add(name, check(binary, path))
             if path.name.endswith((".json", ".json.gz")):
                 tally.add(f"{name}, stretched", check(binary, stretched(path, folder)))
+    tally.add("terminals", check_terminals(binary, Path(names[0]).resolve()))
     return tally.finish()
 
 
