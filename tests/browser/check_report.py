@@ -6,15 +6,18 @@ INDEXER is `guidellm-indexer`, PAGE the example `page`. Debian's `chromium` has 
 Genuine reports of every generation are rendered, and one page with all that a page can have. Each is
 opened narrow and wide, light and dark: no errors in the console, no requests, no text outside the
 window, contrast as WCAG 2 asks for, and each figure of the page is that of the page's data, which in
-turn is what `index` writes for the report. Scripts in names, labels and error texts stay text.
+turn is what `index` writes for the report. Alerts are those that `check --record` has recorded. Scripts
+in names, labels, error texts and alerts stay text.
 Into the folder PICTURES go screenshots, to be looked at.
 """
 
 import json
 import math
+import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from browser import Browser
@@ -110,6 +113,42 @@ def wrong_data(found: dict, summaries: list[dict]) -> list[str]:
     return wrong
 
 
+def wrong_alerts(found: dict, judged: list[dict], ends: dict[str, str]) -> list[str]:
+    """Alerts that are not the missed objectives of `check`, the worst first, or not the data's."""
+    worst = ["critical", "error", "warning", "info"]
+    wanted = [
+        {
+            "severity": it["slo"]["severity"],
+            "time": ends[it["uuid"]].split(".")[0] + "Z",
+            "job": it["job_name"],
+            "run": f"run {it['uuid']}",
+            "told": f"{it['scenario']}: {it['slo']['expr']}: ",
+            "expression": None,
+        }
+        for it in judged
+        if it["met"] != "met"
+    ]
+    shown = [
+        {k: v for k, v in it.items() if k != "description"}
+        | {"told": re.split("missed, it is|not measured,", it["description"])[0]}
+        for it in found["alerts"]
+    ]
+    for rows in (wanted, shown):
+        rows.sort(key=lambda it: (worst.index(it["severity"]), it["time"], it["told"]))
+    wrong = [] if shown == wanted and wanted else [f"alerts {shown} and not {wanted}"]
+    severities = [worst.index(it["severity"]) for it in found["alerts"]]
+    if severities != sorted(severities):
+        wrong.append(f"the order is {severities}")
+    told = [it["description"] for it in found["alerts"]]
+    data = json.loads(found["data"])["alerts"]
+    if sorted(told) != sorted(it["description"] for it in data):
+        wrong.append(f"{told}, and the data has {data}")
+    described = sum(HOSTILE in (it["slo"].get("description") or "") for it in judged)
+    if sum(f"({HOSTILE})" in it for it in told) != described:
+        wrong.append(f"texts: {told}")
+    return wrong
+
+
 def wrong_page(found: dict, complaints: list[str], title: str, width: int) -> list[str]:
     """What is wrong with how a page is."""
     wrong = list(complaints)
@@ -157,7 +196,14 @@ class Checks:
             run(self.indexer, "report", "--store", store, "-o", page, "--title", *more)
         return page
 
-    def look(self, name: str, page: Path, title: str, summaries: list[dict] | None = None) -> None:
+    def look(
+        self,
+        name: str,
+        page: Path,
+        title: str,
+        summaries: list[dict] | None = None,
+        more: Callable[[dict], list[str]] = lambda found: [],
+    ) -> None:
         """Opens a page in all shapes."""
         size = page.stat().st_size
         self.add(f"{name}: size", [f"{size} bytes"] if size > LARGEST else [])
@@ -167,11 +213,53 @@ class Checks:
             found = self.browser.run(SCRIPT)
             complaints = self.browser.complaints()
             wrong = wrong_page(found, complaints, title, width) + wrong_cells(found)
+            wrong += more(found)
             if summaries is not None:
                 wrong += wrong_data(found, summaries)
             self.add(f"{name}: {width} px, {scheme}", wrong)
             if self.pictures:
                 self.browser.picture(self.pictures / f"{name}-{width}-{scheme}.png")
+
+
+    def look_at_alerts(self) -> None:
+        """Objectives of two runs are judged and recorded, and shown on the page; then of one job."""
+        name, store = "alerts", self.folder / "alerts.store"
+        jobs = {"run-1": f"steady {HOSTILE}", "run-2": "burst"}
+        reports = ["0.8.1/constant_mixed.json", "0.7.3/constant_mixed.json"]
+        pairs = list(zip(jobs.items(), reports, strict=True))
+        flagged = [(REPORTS / it, ["--uuid", uuid, "-j", job]) for (uuid, job), it in pairs]
+        self.made(name, flagged, name)
+        slos = [
+            {"expr": "ttft_p95_ms < 1", "severity": "warning"},
+            {"expr": "itl_mean_ms < 0.1", "severity": "critical", "description": HOSTILE},
+            {"expr": "goodput_mean_rps > 1"},
+            {"expr": "request_latency_p95_seconds < 100", "description": HOSTILE + " met"},
+        ]
+        objectives = self.folder / "slo.yaml"
+        objectives.write_text(json.dumps({"slos": slos}))
+        command = [self.indexer, "check", "--store", store, "--slo", objectives, "--record", "--json"]
+        done = subprocess.run([str(it) for it in command], capture_output=True, text=True, check=False)
+        if done.returncode != 3:
+            raise RuntimeError(f"{command}: exit {done.returncode}: {done.stderr}")
+        judged = json.loads(done.stdout)
+        ends = {
+            uuid: documented(self.indexer, REPORTS / it)[0]["end_timestamp"]
+            for (uuid, _), it in pairs
+        }
+        missed = [it for it in judged if it["met"] != "met"]
+        page = self.made(name, [], name)
+        self.look(name, page, name, more=lambda found: wrong_alerts(found, missed, ends))
+        one = [it for it in missed if it["job_name"] == "burst"]
+        page = self.made(name, [], name, "--job-name", "burst")
+
+        def of_one(found: dict) -> list[str]:
+            for alert in found["alerts"]:
+                if alert["run"] is not None:
+                    return [f"the only run is named: {alert}"]
+                alert["run"] = "run run-2"
+            return wrong_alerts(found, one, ends)
+
+        self.look("alerts of a job", page, name, more=of_one)
 
 
 def hostile(report: Path, folder: Path) -> Path:
@@ -203,6 +291,7 @@ def main(indexer: str, page: str, pictures: str | None = None) -> int:
         shared = ["--uuid", "run-1", "--job-name", f"steady {HOSTILE}"]
         several = [(REPORTS / it, [*shared, "-s", str(sample)]) for sample, it in enumerate(kind)]
         several.append((hostile(REPORTS / "0.8.1/all_errored.json", Path(folder)), ["--uuid", "run-2"]))
+        checks.look_at_alerts()
         title = f"Nightly {HOSTILE}"
         checks.look("everything", checks.made("everything", several, title, "--made-up"), title)
         print(f"{checks.passed} passed, {checks.failed} failed")

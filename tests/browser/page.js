@@ -94,6 +94,17 @@
       interval: cell.querySelector(".interval")?.textContent ?? null,
     };
   });
+  found.alerts = [...document.querySelectorAll("tr[data-alert]")].map((row) => {
+    const [severity, time, job, alert] = row.cells;
+    return {
+      severity: severity.textContent,
+      time: time.textContent,
+      job: job.childNodes[0].textContent,
+      run: job.querySelector(".aside")?.textContent ?? null,
+      description: alert.querySelector(".value").textContent,
+      expression: alert.querySelector("code")?.textContent ?? null,
+    };
+  });
   found.changes = [...document.querySelectorAll("td[data-change]")].map((cell) => cell.textContent);
   found.data = document.getElementById("data").textContent;
   found.title = document.title;

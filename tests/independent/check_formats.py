@@ -3,19 +3,20 @@
     python check_formats.py BINARY REPORT...
 
 llm-d benchmark reports, 0.2.1: members, units and texts are those of its schema, which is stated
-here; figures are those that the report has, read without the tool.
+here; figures are those that the report has, read without the tool, and time series are made here of
+its requests.
 """
 
 import re
 import subprocess
 import sys
 import tempfile
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import yaml
 from expected import Context, Expected, documents
-from matching import Near, OneOf, Tally, differences
+from matching import Near, OneOf, Tally, differences, micros_of
 from reports import load
 
 CONTEXT = Context(uuid="u", job_name="steady chat/10", sample=2)
@@ -55,6 +56,9 @@ MEMBERS = {
     "scenario.load.standardized.multi_turn": ("", "enabled max_turns"),
     "results": ("", "request_performance session_performance observability profiling"),
     "results.request_performance": ("", "aggregate time_series"),
+    "results.request_performance.time_series": ("", "latency throughput"),
+    "results.request_performance.time_series.latency": ("", " ".join(LATENCIES)),
+    "results.request_performance.time_series.throughput": ("", " ".join(THROUGHPUTS) + " units"),
     "results.request_performance.aggregate": ("", "requests latency throughput"),
     "results.request_performance.aggregate.requests": (
         "total",
@@ -62,6 +66,15 @@ MEMBERS = {
     ),
     "results.request_performance.aggregate.latency": ("", " ".join(LATENCIES)),
     "results.request_performance.aggregate.throughput": ("", " ".join(THROUGHPUTS)),
+}
+SERIES = "results.request_performance.time_series"
+MEMBERS |= {
+    f"{SERIES}.{kind}.{member}": ("units series", "")
+    for kind, members in (("latency", LATENCIES), ("throughput", THROUGHPUTS))
+    for member in members
+}
+POINT = {"ts", "value", "mean", "mode", "stddev", "min", "max"} | {
+    f"p{it}" for it in "0p1 1 5 10 25 50 75 90 95 99 99p9".split()
 }
 SOURCES = {"random", "sampled", "unknown"}
 DISTRIBUTIONS = {"fixed", "gaussian", "uniform", "other"}
@@ -119,6 +132,11 @@ def check_schema(report: dict) -> list[str]:
     asked = part(report, "scenario.load.standardized")
     if asked is not None:
         found += check_load(asked)
+    for kind in ("latency", "throughput"):
+        for member, own in (part(report, f"{SERIES}.{kind}") or {}).items():
+            keys = {key for point in own["series"] for key in point}
+            if not own["series"] or "ts" not in keys or not keys <= POINT:
+                found.append(f"{SERIES}.{kind}.{member}: {len(own['series'])} points with {keys}")
     return found
 
 
@@ -176,6 +194,95 @@ def check_figures(each: Expected, report: dict) -> list[str]:
         if member == "total_token_rate" and summary.get("tokens_per_second_counts_prompt_twice"):
             expected = None
         found += compare(member, expected, aggregate["throughput"].get(member))
+    return found
+
+
+def by_second(each: Expected) -> dict[int, dict]:
+    """The successful requests whose first token came, and those that ended, in each second."""
+    found: dict[int, dict] = {}
+    clocks = []
+    for it in each.requests.values():
+        if it["status"] != "successful":
+            continue
+        for event in ("start", "first", "ended"):
+            clock = {
+                "start": it["timestamp"] if it["timestamp_source"] == "request_start" else None,
+                "first": it.get("first_token_timestamp"),
+                "ended": it.get("end_timestamp"),
+            }[event]
+            if clock is not None:
+                second = micros_of(clock) // 1_000_000
+                clocks.append(second)
+                found.setdefault(second, {}).setdefault(event, []).append(it)
+    whole = range(min(clocks), max(clocks) + 1) if clocks else []
+    return {second: {"first": [], "ended": []} | found.get(second, {}) for second in whole}
+
+
+def check_series(each: Expected, report: dict) -> list[str]:
+    """What differs from seconds that are made of the report's own requests."""
+    summary, seconds = each.summary, by_second(each)
+    output = lambda it: it.get("output_token_count") or 0  # noqa: E731
+    sources = {
+        "time_to_first_token": ("first", "ttft_ms", lambda it: 1),
+        "normalized_time_per_output_token": ("ended", "tpot_ms", output),
+        "time_per_output_token": ("ended", "tpot_ms", output),
+        "inter_token_latency": ("ended", "itl_ms", lambda it: output(it) - 1),
+        "request_latency": ("ended", "request_latency_seconds", lambda it: 1),
+    }
+    found = []
+    for member, (unit, _) in LATENCIES.items():
+        event, field, weigh = sources[member]
+        expected = {}
+        for second, own in seconds.items():
+            pairs = [(it[field], weigh(it)) for it in own[event] if it.get(field) is not None]
+            pairs = [(value, weight) for value, weight in pairs if weight > 0]
+            if pairs:
+                values, weights = zip(*pairs, strict=True)
+                mean = sum(value * weight for value, weight in pairs) / sum(weights)
+                expected[second] = {"mean": mean, "min": min(values), "max": max(values)}
+        if member.startswith("normalized") and summary["tpot_definition"].startswith("excludes"):
+            expected = {}
+        found += compare_series(report, f"latency.{member}", unit, expected)
+    fields = {
+        "input_token_rate": ("prompt_token_count",),
+        "output_token_rate": ("output_token_count",),
+        "total_token_rate": ("prompt_token_count", "output_token_count"),
+    }
+    for member, (unit, _) in THROUGHPUTS.items():
+        if member == "request_rate":
+            expected = {second: float(len(own["ended"])) for second, own in seconds.items()}
+        else:
+            named = fields[member]
+            expected = {
+                second: float(sum(it.get(name) or 0 for it in own["ended"] for name in named))
+                for second, own in seconds.items()
+            }
+            known = [it for own in seconds.values() for it in own["ended"]]
+            if any(all(it.get(name) is None for it in known) for name in named):
+                expected = {}
+        if summary["records_sampled"]:
+            expected = {}
+        wanted = {second: {"value": value} for second, value in expected.items()}
+        found += compare_series(report, f"throughput.{member}", unit, wanted)
+    return found
+
+
+def compare_series(report: dict, member: str, unit: str, expected: dict[int, dict]) -> list[str]:
+    """Differences of a series, or of whether there is one."""
+    own = part(report, f"{SERIES}.{member}")
+    if own is None or not expected:
+        return [] if own is None and not expected else [f"{member}: {own}, expected {expected}"]
+    found = [] if own["units"] == unit else [f"{member}: units {own['units']!r}"]
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    points = {}
+    for point in own["series"]:
+        ts = datetime.fromisoformat(as_text(point["ts"]))
+        points[(ts - epoch) / timedelta(seconds=1)] = {k: v for k, v in point.items() if k != "ts"}
+    if list(points) != list(expected):
+        return [*found, f"{member}: seconds {list(points)}, expected {list(expected)}"]
+    for second, wanted in expected.items():
+        lines = differences(wanted, points[second])
+        found += [f"{member}: {second}: {line}" for line in lines]
     return found
 
 
@@ -262,6 +369,7 @@ def check(binary: str, path: Path) -> list[str]:
         if report is None:
             continue
         lines = check_schema(report) + check_figures(each, report) + check_setting(each, report)
+        lines += check_series(each, report)
         found += [f"benchmark {each.benchmark.index}: {line}" for line in lines]
         own = part(report, "scenario.load")
         if own is not None:

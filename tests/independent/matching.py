@@ -33,6 +33,11 @@ class Near:
     micros: int
 
 
+def micros_of(clock: str | Near) -> int:
+    """A clock as microseconds, also one that a microsecond was allowed for."""
+    return text_to_micros(clock.timestamp if isinstance(clock, Near) else clock)
+
+
 def matches(expected: object, actual: object) -> bool:
     """Whether a field's value is what it should be; None stands for an absent field."""
     match expected:

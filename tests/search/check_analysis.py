@@ -137,6 +137,12 @@ def check_objectives(server: Server, binary: str, folder: str) -> list[str]:
     alerts = sorted((it["_source"]["uuid"], it["_source"]["severity"]) for it in hits)
     if alerts != [(uuid, "critical") for uuid in sorted(RUNS)]:
         found.append(f"alerts: {alerts}")
+    code, page, told = asked(binary, folder, "report", *where, "-o", "-")
+    _, _, data = page.partition('id="data">')
+    shown = json.loads(data.partition("</script>")[0])["alerts"] if data else told
+    wanted = sorted(it["_source"]["description"] for it in hits)
+    if code or sorted(it["description"] for it in shown) != wanted:
+        found.append(f"page: exit {code}: {shown} and not {wanted}")
     return found
 
 

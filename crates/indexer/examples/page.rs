@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 use guidellm_indexer::Store;
 use guidellm_indexer::report::{
-    self, Baseline, BaselineRow, BaselineScenario, Meta, Outcome, VerdictRow,
+    self, AlertRow, Baseline, BaselineRow, BaselineScenario, Meta, Outcome, VerdictRow,
 };
 use guidellm_results_model::analysis::{
     Analysis, Documents, Limits, Options, Resource, Scenario, analyse,
@@ -51,7 +51,11 @@ fn main() -> anyhow::Result<()> {
         sources: vec![store.clone()],
         level: options.level,
     };
-    let html = report::html(&analysis, baseline.as_ref(), &verdicts, &meta)?;
+    let mut alerts = Vec::new();
+    for run in &analysis.runs {
+        alerts.extend(documents.alerts(&run.uuid)?.into_iter().map(AlertRow::from));
+    }
+    let html = report::html(&analysis, baseline.as_ref(), &verdicts, &alerts, &meta)?;
     std::fs::write(page, html).with_context(|| format!("{page}: cannot write it"))?;
     Ok(())
 }

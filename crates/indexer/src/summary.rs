@@ -1,33 +1,53 @@
 //! `guidellm-indexer summary`.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use guidellm_results_model::analysis::{Documents, Glance};
 use guidellm_results_model::documents::{Request, Summary};
-use guidellm_results_model::frames::summaries_frame;
+use guidellm_results_model::frames::{objects, summaries_frame};
 use guidellm_results_model::{Consumer, Exit, Verification};
+use polars::frame::DataFrame;
 use polars::prelude::SortMultipleOptions;
+use serde_json::Value;
 
 use crate::cli::SummaryArguments;
 use crate::reading::Reading;
 use crate::store::Store;
+use crate::table::Drawn;
 use crate::targets::DEFAULT_STORE;
 use crate::{table, tell, verification};
 
-/// Keeps summaries only.
+/// Keeps summaries, and what is drawn of requests.
 #[derive(Default)]
-struct Summaries(Vec<Summary>);
+struct Summaries {
+    summaries: Vec<Summary>,
+    /// Of the present report, by the benchmark's position.
+    glances: BTreeMap<u32, Glance>,
+    /// By the summary's `document_id`.
+    drawn: BTreeMap<String, Drawn>,
+}
 
 impl Consumer for Summaries {
     type Error = anyhow::Error;
 
-    fn requests(&mut self, _: Vec<Request>) -> Result<(), Self::Error> {
+    fn requests(&mut self, requests: Vec<Request>) -> Result<(), Self::Error> {
+        if let Some(first) = requests.first() {
+            let glance = self.glances.entry(first.origin.benchmark_index);
+            let glance = glance.or_default();
+            requests.iter().for_each(|request| glance.push(request));
+        }
         Ok(())
     }
 
     fn summary(&mut self, summary: Summary) -> Result<(), Self::Error> {
-        self.0.push(summary);
+        if let Some(glance) = self.glances.remove(&summary.origin.benchmark_index) {
+            let id = summary.document_id.to_string();
+            self.drawn.insert(id, Drawn::of(&glance));
+        }
+        self.summaries.push(summary);
         Ok(())
     }
 }
@@ -41,6 +61,8 @@ pub(crate) fn run(arguments: &SummaryArguments) -> Result<Exit> {
     let mut summaries = Summaries::default();
     let reading = Reading::new(&arguments.reports, &reports);
     for report in &reports {
+        // One that broke off has left some.
+        summaries.glances.clear();
         let read = reading.read(report, &mut summaries);
         reading.suspended(|| match read {
             Ok(outcome) => {
@@ -55,16 +77,28 @@ pub(crate) fn run(arguments: &SummaryArguments) -> Result<Exit> {
         });
     }
     reading.clear_bar();
-    let mut frame = summaries_frame(&summaries.0)?;
+    let Summaries {
+        summaries,
+        mut drawn,
+        ..
+    } = summaries;
+    let mut frame = summaries_frame(&summaries)?;
     let default = (!arguments.reports.names_reports()).then(|| PathBuf::from(DEFAULT_STORE));
     if let Some(root) = arguments.store.clone().or(default) {
-        frame.vstack_mut(&Store::existing(&root)?.summaries_frame()?)?;
+        let store = Store::existing(&root)?;
+        let stored = store.summaries_frame()?;
+        if !arguments.json {
+            drawn.extend(drawn_of(&store, &stored)?);
+        }
+        frame.vstack_mut(&stored)?;
     }
     let frame = frame.sort(["timestamp"], SortMultipleOptions::default())?;
     let text = if arguments.json {
         table::json(&frame)?
     } else {
-        table::text(&frame)?
+        let terminal = terminal_size::terminal_size_of(std::io::stdout());
+        let room = terminal.map(|(width, _)| usize::from(width.0));
+        table::text(&frame, &drawn, room)?
     };
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(match (frame.height(), failed) {
@@ -72,4 +106,33 @@ pub(crate) fn run(arguments: &SummaryArguments) -> Result<Exit> {
         (0, _) => Exit::Unusable,
         _ => Exit::SomeFailed,
     })
+}
+
+/// What is drawn of a store's requests. Of a summary whose requests cannot be read, nothing is: its
+/// figures do not depend on them.
+fn drawn_of(store: &Store, summaries: &DataFrame) -> Result<BTreeMap<String, Drawn>> {
+    let mut drawn = BTreeMap::new();
+    for row in objects(summaries)? {
+        let id = row.get("document_id").and_then(Value::as_str);
+        let id = id.unwrap_or_default().to_owned();
+        match glance(store, row) {
+            Ok(glance) => {
+                drawn.insert(id, Drawn::of(&glance));
+            }
+            Err(error) => tell(&format!(
+                "warning: summary {id} has no sparklines: {error:#}"
+            )),
+        }
+    }
+    Ok(drawn)
+}
+
+fn glance(store: &Store, summary: serde_json::Map<String, Value>) -> Result<Glance> {
+    let summary: Summary = serde_json::from_value(Value::Object(summary))
+        .context("it is of an older release; index its report again")?;
+    let mut glance = Glance::default();
+    store.requests(&summary, Glance::COLUMNS, &mut |frame| {
+        Ok(glance.push_frame(frame)?)
+    })?;
+    Ok(glance)
 }

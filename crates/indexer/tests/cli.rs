@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -199,6 +200,50 @@ fn a_stores_summary_has_a_row_a_benchmark() {
 }
 
 #[test]
+fn a_table_shows_benchmarks_over_their_time_alike_from_reports_and_from_a_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = [
+        "0.1.0/constant_mixed",
+        "0.7.3/nonstreaming",
+        "0.8.1/all_errored",
+        "0.8.1/constant_multirate",
+    ];
+    let reports = reports.map(|it| fixture(&format!("reports/{it}.json")));
+    let reports = reports.each_ref().map(|path| path.to_str().unwrap());
+    let named = [&reports[..], &["-j", "steady-chat-10"]].concat();
+    run(folder.path(), &[&["index"], &named[..]].concat());
+    let from_reports = run(folder.path(), &[&["summary"], &named[..]].concat());
+    let from_store = run(folder.path(), &["summary"]);
+    assert_eq!(from_store.stdout, from_reports.stdout);
+    let table = String::from_utf8(from_store.stdout).unwrap();
+    insta::assert_snapshot!("summary", table);
+}
+
+#[test]
+fn files_are_for_whom_the_users_umask_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = fixture("reports/0.8.1/constant_mixed.json");
+    let told = |arguments: &str| {
+        let script = format!("umask 027; exec \"$0\" {arguments}");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, INDEXER]).arg(&report);
+        let output = command.current_dir(folder.path()).output().unwrap();
+        assert!(output.status.success(), "{}", errors(&output));
+    };
+    for format in ["json", "ndjson", "bulk", "csv", "guidellm-csv"] {
+        told(&format!("index \"$1\" --format {format} -o {format}"));
+    }
+    told("index \"$1\" --format benchmark-report -o reports");
+    told("report \"$1\" -o page.html");
+    let written = files(folder.path());
+    assert_eq!(written.len(), 7, "{written:?}");
+    for file in written {
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640, "{}", file.display());
+    }
+}
+
+#[test]
 fn csv_has_one_header_and_a_row_a_document() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["index", "{}", "-o", "d.csv", "--format", "csv"];
@@ -248,12 +293,12 @@ fn several_reports_are_summarised_in_order_of_time() {
         .lines()
         .map(|line| line.split_whitespace().collect())
         .collect();
-    assert_eq!(lines.len(), 4, "{table}");
+    assert_eq!(lines.len(), 5, "{table}");
     assert_eq!(&lines[0][..3], ["JOB", "SAMPLE", "GUIDELLM"]);
     let json = run(folder.path(), &["summary", three, one, two, "--json"]);
     let rows: Vec<serde_json::Value> = serde_json::from_slice(&json.stdout).unwrap();
     assert!(rows.is_sorted_by_key(|row| row["timestamp"].as_str().unwrap().to_owned()));
-    for (line, row) in lines[1..].iter().zip(&rows) {
+    for (line, row) in lines[2..].iter().zip(&rows) {
         assert_eq!(line[0], "chat");
         assert_eq!(line[2], row["report_generation"].as_str().unwrap());
     }

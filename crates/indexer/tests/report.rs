@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use guidellm_indexer::report::{
-    Baseline, BaselineRow, BaselineScenario, Meta, Outcome, VerdictRow, html,
+    AlertRow, Baseline, BaselineRow, BaselineScenario, Meta, Outcome, VerdictRow, html,
 };
 use guidellm_indexer::{Store, index_report};
 use guidellm_results_model::analysis::compare::{CompareOptions, compare};
@@ -14,7 +14,7 @@ use guidellm_results_model::analysis::{
 };
 use guidellm_results_model::documents::Timestamp;
 use guidellm_results_model::figures::Metric;
-use guidellm_results_model::slo::Slos;
+use guidellm_results_model::slo::{Severity, Slos};
 use guidellm_results_model::{ReadOptions, RunContext, Source};
 use serde_json::Value;
 
@@ -51,7 +51,7 @@ fn meta() -> Meta {
 
 fn page_of(name: &str) -> String {
     let analysis = analysis_of(&fixture(name), &RunContext::default());
-    html(&analysis, None, &[], &meta()).unwrap()
+    html(&analysis, None, &[], &[], &meta()).unwrap()
 }
 
 /// The data of a page.
@@ -68,7 +68,7 @@ fn pages_of_all_generations_need_nothing_but_themselves() {
     for report in glob::glob(pattern.to_str().unwrap()).unwrap() {
         let report = report.unwrap();
         let analysis = analysis_of(&report, &RunContext::default());
-        let page = html(&analysis, None, &[], &meta()).unwrap();
+        let page = html(&analysis, None, &[], &[], &meta()).unwrap();
         for reference in [
             "src=", "url(", "@import", "<link", "href=\"h", "NaN", "inf ",
         ] {
@@ -79,7 +79,7 @@ fn pages_of_all_generations_need_nothing_but_themselves() {
             );
         }
         assert!(page.contains("default-src 'none'"));
-        let again = html(&analysis, None, &[], &meta()).unwrap();
+        let again = html(&analysis, None, &[], &[], &meta()).unwrap();
         assert_eq!(page, again, "{}", report.display());
         reports += 1;
     }
@@ -90,7 +90,7 @@ fn pages_of_all_generations_need_nothing_but_themselves() {
 fn the_data_of_a_page_are_the_reports_figures() {
     let name = "0.8.1/constant_multirate.json";
     let analysis = analysis_of(&fixture(name), &RunContext::default());
-    let data = data(&html(&analysis, None, &[], &meta()).unwrap());
+    let data = data(&html(&analysis, None, &[], &[], &meta()).unwrap());
     for (place, scenario) in analysis.scenarios.iter().enumerate() {
         let summary = &scenario.samples.first().unwrap().summary;
         let shown = &data["scenarios"][place]["figures"]["ttft_p95_ms"]["value"];
@@ -177,11 +177,20 @@ fn texts_of_others_stay_text() {
         sources: vec![HOSTILE.to_owned()],
         ..meta()
     };
-    let page = html(&analysis, Some(&baseline), &[verdict], &meta).unwrap();
+    let alert = AlertRow {
+        timestamp: meta.generated,
+        uuid: HOSTILE.into(),
+        job_name: HOSTILE.into(),
+        severity: Severity::Critical,
+        description: HOSTILE.to_owned(),
+        expression: format!("of {HOSTILE}").into(),
+    };
+    let page = html(&analysis, Some(&baseline), &[verdict], &[alert], &meta).unwrap();
     assert!(!page.contains("<script>") && !page.contains("<!--"));
     assert_eq!(page.matches("</script>").count(), 1);
     let data = data(&page);
     assert_eq!(data["baseline"]["name"], HOSTILE);
+    assert_eq!(data["alerts"][0]["description"], HOSTILE);
     assert_eq!(data["scenarios"][0]["job_name"], HOSTILE);
 }
 
@@ -227,7 +236,7 @@ fn what_is_refused_is_told_and_objectives_are_judged() {
     verdicts.extend(comparison.verdicts.iter().map(VerdictRow::of_threshold));
     let outcomes: Vec<Outcome> = verdicts.iter().map(|it| it.outcome).collect();
     assert_eq!(outcomes, [Outcome::Missed, Outcome::NotMeasured]);
-    let page = html(&candidate, Some(&baseline), &verdicts, &meta()).unwrap();
+    let page = html(&candidate, Some(&baseline), &verdicts, &[], &meta()).unwrap();
     assert!(page.contains("2 of 2 not met, 1 of them not measured"));
     let note = scenario.rows.last().and_then(|it| it.note.as_deref());
     assert!(page.contains(note.unwrap()), "{note:?}");
@@ -266,7 +275,7 @@ fn a_long_sweep_is_still_a_small_file() {
         scenario
     };
     analysis.scenarios = (0..10).map(scenario).collect();
-    let page = html(&analysis, None, &[], &meta()).unwrap();
+    let page = html(&analysis, None, &[], &[], &meta()).unwrap();
     assert!(page.matches("class=\"chart\"").count() >= 80);
     assert!(page.len() < 1_000_000, "{} bytes", page.len());
 }

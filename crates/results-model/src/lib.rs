@@ -52,6 +52,7 @@ mod generations;
 mod identity;
 #[cfg(feature = "frames")]
 pub mod inference;
+mod over_time;
 mod passes;
 mod pipeline;
 mod read;

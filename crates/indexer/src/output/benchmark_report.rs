@@ -1,15 +1,17 @@
 //! A folder of llm-d benchmark reports, one for each benchmark.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use guidellm_results_model::Consumer;
-use guidellm_results_model::benchmark_report::BenchmarkReport;
+use guidellm_results_model::benchmark_report::{BenchmarkReport, Requests};
 use guidellm_results_model::documents::{Request, Summary};
 use tempfile::NamedTempFile;
 
+use super::whole::unnamed;
 use crate::sink::{Sink, StagedReport};
 use crate::unfinished::{Registry, Unfinished};
 
@@ -42,11 +44,12 @@ impl BenchmarkReports {
         )
     }
 
-    fn write(&self, summary: &Summary) -> Result<Written> {
+    fn write(&self, summary: &Summary, requests: &Requests) -> Result<Written> {
         let path = self.folder.join(file_name(summary));
         let place = || format!("{}: cannot write it", path.display());
-        let text = serde_saphyr::to_string(&BenchmarkReport::from(summary)).with_context(place)?;
-        let mut file = NamedTempFile::new_in(&self.folder).with_context(place)?;
+        let report = BenchmarkReport::new(summary, requests);
+        let text = serde_saphyr::to_string(&report).with_context(place)?;
+        let mut file = unnamed(&self.folder).with_context(place)?;
         let unfinished = self.unfinished.add(file.path());
         file.write_all(text.as_bytes()).with_context(place)?;
         file.as_file().sync_all().with_context(place)?;
@@ -78,6 +81,7 @@ impl Sink for BenchmarkReports {
     fn stage(&self) -> Result<Box<dyn StagedReport + '_>> {
         Ok(Box::new(Staged {
             reports: self,
+            requests: BTreeMap::new(),
             written: Vec::new(),
         }))
     }
@@ -86,6 +90,8 @@ impl Sink for BenchmarkReports {
 /// A report's benchmarks, until it is known to be whole.
 struct Staged<'a> {
     reports: &'a BenchmarkReports,
+    /// By the benchmark's position in its report.
+    requests: BTreeMap<u32, Requests>,
     written: Vec<Written>,
 }
 
@@ -99,12 +105,19 @@ struct Written {
 impl Consumer for Staged<'_> {
     type Error = anyhow::Error;
 
-    fn requests(&mut self, _: Vec<Request>) -> Result<()> {
+    fn requests(&mut self, requests: Vec<Request>) -> Result<()> {
+        if let Some(first) = requests.first() {
+            let seconds = self.requests.entry(first.origin.benchmark_index);
+            let seconds = seconds.or_default();
+            requests.iter().for_each(|request| seconds.push(request));
+        }
         Ok(())
     }
 
     fn summary(&mut self, summary: Summary) -> Result<()> {
-        self.written.push(self.reports.write(&summary)?);
+        let requests = self.requests.remove(&summary.origin.benchmark_index);
+        let written = self.reports.write(&summary, &requests.unwrap_or_default());
+        self.written.push(written?);
         Ok(())
     }
 }

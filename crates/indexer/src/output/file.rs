@@ -22,6 +22,7 @@ use crate::bulk::Shipped;
 use crate::sink::{SPILL_BYTES, SPILL_FAILURE, Sink, StagedReport};
 use crate::unfinished::{Registry, Unfinished};
 
+use super::whole::{folder_of, unnamed};
 #[cfg(feature = "store")]
 use super::{csv, guidellm_csv};
 
@@ -104,11 +105,7 @@ impl Documents {
             let file = NamedTempFile::new().with_context(place)?;
             To::file(file, path, unfinished)
         } else {
-            let folder = match path.parent() {
-                Some(folder) if !folder.as_os_str().is_empty() => folder,
-                _ => Path::new("."),
-            };
-            let file = NamedTempFile::new_in(folder)
+            let file = unnamed(folder_of(path))
                 .with_context(|| format!("{}: cannot create it", path.display()))?;
             To::file(file, path, unfinished)
         };

@@ -8,6 +8,7 @@ mod file;
 mod guidellm_csv;
 #[cfg(feature = "store")]
 mod text;
+mod whole;
 
 use std::path::Path;
 

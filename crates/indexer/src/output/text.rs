@@ -1,14 +1,12 @@
 //! A text that is written at once.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// What a file may be before the user's umask: a page is for others as well.
-const MODE: u32 = 0o666;
+use super::whole::{folder_of, unnamed};
 
 /// Writes a text to a file, which is whole or not there; `-` is standard output.
 pub(crate) fn write_whole(path: &Path, text: &str) -> Result<()> {
@@ -25,13 +23,7 @@ pub(crate) fn write_whole(path: &Path, text: &str) -> Result<()> {
 }
 
 fn renamed(path: &Path, text: &str) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::Builder::new()
-        .permissions(Permissions::from_mode(MODE))
-        .tempfile_in(folder)?;
+    let mut file = unnamed(folder_of(path))?;
     file.write_all(text.as_bytes())?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())

@@ -9,7 +9,7 @@ use guidellm_results_model::analysis::{Analysis, Options, Scenario};
 use guidellm_results_model::documents::Timestamp;
 use guidellm_results_model::slo;
 
-use super::{Baseline, Meta, VerdictRow, html};
+use super::{AlertRow, Baseline, Meta, VerdictRow, html};
 use crate::check::verdicts;
 use crate::cli::ReportPageArguments;
 use crate::compare::{exit, shown};
@@ -50,7 +50,9 @@ pub(crate) fn run(arguments: &ReportPageArguments, unfinished: &Registry) -> Res
         sources: vec![selected.name().to_owned()],
         level: options.level,
     };
-    let page = html(&analysis, baseline.as_ref(), &rows, &meta)?;
+    let alerts = selected.alerts(analysis.runs.iter().map(|run| &*run.uuid))?;
+    let alerts: Vec<AlertRow> = alerts.into_iter().map(AlertRow::from).collect();
+    let page = html(&analysis, baseline.as_ref(), &rows, &alerts, &meta)?;
     write_whole(&arguments.output, &page)?;
     if arguments.output.as_os_str() != "-" {
         tell(&format!(

@@ -1,9 +1,12 @@
 //! What the page shows besides an analysis.
 
+use std::sync::Arc;
+
 use guidellm_results_model::analysis::ScenarioKey;
 use guidellm_results_model::documents::Timestamp;
 use guidellm_results_model::figures::Figure;
 use guidellm_results_model::inference::Interval;
+use guidellm_results_model::slo::Severity;
 use serde::Serialize;
 
 /// About the page itself.
@@ -36,6 +39,23 @@ pub struct VerdictRow {
     pub severity: String,
     /// What it is for, in words.
     pub description: Option<String>,
+}
+
+/// An alert that was recorded beside the documents.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AlertRow {
+    /// When it fired; of an objective, when its scenario ended.
+    pub timestamp: Timestamp,
+    /// The run.
+    pub uuid: Arc<str>,
+    /// The job; empty where nobody noted it.
+    pub job_name: Arc<str>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it says.
+    pub description: String,
+    /// What is watched: a query, or a scenario's objective; empty where nobody noted it.
+    pub expression: Arc<str>,
 }
 
 /// How a judgement came out.

@@ -3,6 +3,7 @@
 //!
 //! The figures of the page are in it as data too: `<script type="application/json" id="data">`.
 
+mod alerts;
 mod chart;
 mod charts;
 pub(crate) mod command;
@@ -15,7 +16,7 @@ mod numbers;
 mod setup;
 mod table;
 
-pub use given::{Baseline, BaselineRow, BaselineScenario, Meta, Outcome, VerdictRow};
+pub use given::{AlertRow, Baseline, BaselineRow, BaselineScenario, Meta, Outcome, VerdictRow};
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 use serde::Serialize;
 
+use self::alerts::Alerts;
 use self::chart::Drawing;
 use self::comparison::{Comparison, Verdicts};
 use self::details::Details;
@@ -50,6 +52,7 @@ struct Page<'a> {
     settings: Vec<Fact>,
     system: Vec<Fact>,
     verdicts: Verdicts,
+    alerts: Alerts,
     comparison: Option<Comparison>,
     table: Table,
     level: String,
@@ -72,6 +75,7 @@ struct Data<'a> {
     scenarios: Vec<DataScenario<'a>>,
     baseline: Option<&'a Baseline>,
     verdicts: &'a [VerdictRow],
+    alerts: &'a [AlertRow],
 }
 
 #[derive(Serialize)]
@@ -91,6 +95,7 @@ pub fn html(
     analysis: &Analysis,
     baseline: Option<&Baseline>,
     verdicts: &[VerdictRow],
+    alerts: &[AlertRow],
     meta: &Meta,
 ) -> Result<String> {
     let scenarios = &analysis.scenarios;
@@ -113,13 +118,14 @@ pub fn html(
         settings: setup::settings(analysis),
         system: setup::system(&analysis.runs),
         verdicts: comparison::verdicts(verdicts),
+        alerts: alerts::alerts(alerts, analysis.runs.len() > 1),
         comparison: baseline.map(|it| comparison::comparison(it, scenarios)),
         table: table::of_scenarios(scenarios),
         level: numbers::percent(meta.level),
         families: families.collect::<Result<_>>()?,
         scenarios: details.collect::<Result<_>>()?,
         open: scenarios.len() <= OPEN,
-        data: data(analysis, baseline, verdicts)?,
+        data: data(analysis, baseline, verdicts, alerts)?,
     };
     let mut engine = Environment::new();
     engine.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -136,6 +142,7 @@ fn data(
     analysis: &Analysis,
     baseline: Option<&Baseline>,
     verdicts: &[VerdictRow],
+    alerts: &[AlertRow],
 ) -> Result<Value> {
     let scenarios = analysis.scenarios.iter().map(|scenario| DataScenario {
         key: &scenario.key,
@@ -146,6 +153,7 @@ fn data(
         scenarios: scenarios.collect(),
         baseline,
         verdicts,
+        alerts,
     };
     let text = serde_json::to_string(&data)?;
     // `</script>` in a name would end the element, `<!--` hide its end.

@@ -19,6 +19,8 @@ use crate::bulk::{BulkOptions, BulkSink};
 use crate::cli::SourceArguments;
 use crate::cluster::Connection;
 use crate::files;
+#[cfg(feature = "report")]
+use crate::kube_burner::Alert;
 use crate::kube_burner::{Document, DocumentSink};
 use crate::progress::ProgressBar;
 use crate::sink::index_report;
@@ -180,6 +182,20 @@ impl Selected {
             Some(shipped) => bail!("alerts were not taken: {}", shipped.lines(true).join("; ")),
             None => Ok(()),
         }
+    }
+
+    /// Alerts that were recorded of some runs, of the job that is asked for. A server's alerts name no
+    /// job: they are the run's.
+    #[cfg(feature = "report")]
+    pub(crate) fn alerts<'a>(&self, runs: impl Iterator<Item = &'a str>) -> Result<Vec<Alert>> {
+        let mut alerts = Vec::new();
+        for uuid in runs {
+            alerts.extend(self.store.alerts(uuid)?);
+        }
+        if let Some(job) = &self.job_name {
+            alerts.retain(|it| it.job_name.is_empty() || *it.job_name == **job);
+        }
+        Ok(alerts)
     }
 
     /// What they say together.

@@ -12,7 +12,7 @@ use crate::bulk::Stop;
 use crate::cli::SourceArguments;
 use crate::cluster::{Cluster, ClusterError, Connection, Search};
 use crate::export::{export_benchmark, parsed, term};
-use crate::kube_burner::{Document, JobSummary, Metric};
+use crate::kube_burner::{Alert, Document, JobSummary, Metric};
 use crate::sink::Sinks;
 use crate::store::{Store, Tables};
 
@@ -94,6 +94,11 @@ async fn fetch_from(
     for (uuid, job_name) in &jobs {
         fetch_tables(search, uuid, job_name, &tables).await?;
     }
+    let mut runs: Vec<String> = jobs.into_iter().map(|(uuid, _)| uuid).collect();
+    runs.dedup();
+    for uuid in &runs {
+        fetch_alerts(search, uuid, &tables).await?;
+    }
     tables.commit()
 }
 
@@ -167,6 +172,23 @@ async fn fetch_tables(
         .for_each(&all_of(&[run, of_job, not_ours]), |page| {
             let documents: Vec<Document> = page.iter().filter_map(|it| document(it)).collect();
             tables.add(documents)
+        })
+        .await?;
+    Ok(())
+}
+
+/// Alerts of a run: kube-burner's documents of them name no job.
+async fn fetch_alerts(search: &mut Search<'_>, uuid: &str, tables: &Tables) -> Result<()> {
+    let of_run = [
+        term("uuid.keyword", uuid),
+        term("metricName.keyword", "alert"),
+    ];
+    search
+        .for_each(&all_of(&of_run), |page| {
+            let alerts = page
+                .iter()
+                .filter_map(|it| serde_json::from_str::<Alert>(it.get()).ok());
+            tables.add(alerts.map(Document::Alert).collect())
         })
         .await?;
     Ok(())

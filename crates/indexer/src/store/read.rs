@@ -18,7 +18,7 @@ use super::staging::partition;
 use super::tables::table;
 use super::{REQUESTS, SUMMARIES, Store};
 use crate::bulk::Kind;
-use crate::kube_burner::frame;
+use crate::kube_burner::{Alert, frame};
 
 /// Rows that are read at once.
 const ROWS: usize = 128 << 10;
@@ -59,6 +59,26 @@ impl Store {
             frame.vstack_mut(&stored).with_context(|| place(&path))?;
         }
         Ok(frame)
+    }
+
+    /// Alerts that were recorded of a run, in any order.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read.
+    pub fn alerts(&self, uuid: &str) -> Result<Vec<Alert>> {
+        let mut alerts = Vec::new();
+        for frame in self.tables_of(Kind::Alert, uuid, None)? {
+            for row in objects(&frame)? {
+                alerts.push(alert(row).with_context(|| {
+                    format!(
+                        "{}: an alert of run {uuid} is no such document",
+                        self.root.display()
+                    )
+                })?);
+            }
+        }
+        Ok(alerts)
     }
 
     /// The documents of a kind of kube-burner's, of a run or of one of its jobs.
@@ -159,6 +179,22 @@ impl Documents for Store {
     }
 }
 
+/// An alert out of its row, which has more than the document.
+fn alert(mut row: Map<String, Value>) -> Result<Alert> {
+    let text = |name| row.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (job_name, expr) = (text("jobName").into(), text("expr").into());
+    if let Some(metadata) = row.get("metadata").and_then(Value::as_str) {
+        let metadata = serde_json::from_str(metadata)?;
+        row.insert("metadata".to_owned(), metadata);
+    }
+    let alert = serde_json::from_value(Value::Object(row))?;
+    Ok(Alert {
+        job_name,
+        expr,
+        ..alert
+    })
+}
+
 fn place(path: &Path) -> String {
     format!("{}: cannot read it", path.display())
 }
@@ -211,6 +247,8 @@ mod tests {
     use polars_io::parquet::write::ParquetWriter;
 
     use super::*;
+    use crate::kube_burner::tests::alert;
+    use crate::kube_burner::{Document, Metadata, Severity};
 
     #[test]
     fn a_store_of_an_older_release_is_read() {
@@ -232,5 +270,39 @@ mod tests {
             .summaries_frame()
             .unwrap();
         assert_eq!((read.height(), read.schema()), (height, frame.schema()));
+    }
+
+    #[test]
+    fn alerts_read_back_as_they_were() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::open(root.path()).unwrap();
+        let known = Metadata::from_iter([("team".to_owned(), "serving".into())]);
+        let mut alerts = vec![
+            alert(),
+            Alert {
+                metadata: known.into(),
+                churn_metric: true,
+                ..alert()
+            },
+            Alert {
+                // As a server has it, which knows no job.
+                job_name: "".into(),
+                expr: "".into(),
+                severity: Severity::Warning,
+                description: "epp-1 is slow".to_owned(),
+                ..alert()
+            },
+        ];
+        let tables = store.tables().unwrap();
+        tables
+            .add(alerts.iter().cloned().map(Document::Alert).collect())
+            .unwrap();
+        tables.commit().unwrap();
+        let order = |it: &Alert| (it.description.clone(), it.churn_metric);
+        let mut read = store.alerts("u").unwrap();
+        read.sort_by_key(order);
+        alerts.sort_by_key(order);
+        assert_eq!(read, alerts);
+        assert_eq!(store.alerts("v").unwrap(), []);
     }
 }

@@ -10,6 +10,7 @@ pub mod compare;
 mod direction;
 mod documents;
 mod doubts;
+mod glance;
 pub mod history;
 mod model;
 mod pool;
@@ -21,6 +22,7 @@ mod spread;
 
 pub use direction::Direction;
 pub use documents::{Documents, MetricSample};
+pub use glance::{Glance, Span};
 pub use model::{
     Analysis, Basis, Curve, ErrorCount, Goodput, Limits, Options, PooledFigure, Resource, Run,
     Sample, Scenario, Second,

@@ -3,7 +3,7 @@
 const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// Values as a line of blocks, of at most `width` characters: neighbours share one, as their mean.
-/// The lowest block stands for `lowest`, or else for the smallest mean.
+/// The lowest block stands for `lowest`, or else for the smallest mean; what is NaN is left blank.
 #[must_use]
 pub fn sparkline(values: &[f64], lowest: Option<f64>, width: usize) -> String {
     let together = values.len().div_ceil(width.max(1)).max(1);
@@ -16,8 +16,13 @@ pub fn sparkline(values: &[f64], lowest: Option<f64>, width: usize) -> String {
     let least = means.iter().copied().fold(f64::INFINITY, f64::min);
     let least = lowest.unwrap_or(least);
     let spark = |mean: &f64| {
+        if mean.is_nan() {
+            return ' ';
+        }
         let share = if most > least {
             (mean - least) / (most - least)
+        } else if lowest.is_some() {
+            0.0
         } else {
             0.5
         };
@@ -41,7 +46,10 @@ mod tests {
         assert_eq!(sparkline(&[0.0, 3.5, 7.0], Some(0.0), 20), "▁▅█");
         assert_eq!(sparkline(&[100.0, 101.0], None, 20), "▁█");
         assert_eq!(sparkline(&[5.0, 5.0], None, 20), "▅▅");
+        assert_eq!(sparkline(&[5.0, 5.0], Some(0.0), 20), "██");
+        assert_eq!(sparkline(&[0.0, 0.0], Some(0.0), 20), "▁▁");
         assert_eq!(sparkline(&[], None, 20), "");
+        assert_eq!(sparkline(&[1.0, f64::NAN, 2.0], None, 20), "▁ █");
         assert_eq!(
             sparkline(&vec![1.0; 3601], Some(0.0), 20).chars().count(),
             20

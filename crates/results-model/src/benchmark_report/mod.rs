@@ -1,16 +1,20 @@
 //! The llm-d benchmark report, version 0.2.1: what llm-d-benchmark's analyses and stores read.
 //!
 //! One report stands for one benchmark. What our documents do not know is absent: there is no
-//! stack, since GuideLLM sees a URL only, and no time series.
+//! stack, since GuideLLM sees a URL only.
 
 mod load;
 mod statistics;
+mod time_series;
 
 pub use load::{
     Distribution, Load, LoadMetadata, LoadNative, LoadSource, LoadStandardized, MultiTurn,
     SequenceLength,
 };
 pub use statistics::{Statistics, Units};
+pub use time_series::{
+    LatencySeries, Point, Requests, Series, Spread, ThroughputSeries, TimeSeries, Value,
+};
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -91,6 +95,9 @@ pub struct Results {
 pub struct RequestPerformance {
     /// Over the whole measured window.
     pub aggregate: Aggregate,
+    /// By the second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_series: Option<TimeSeries>,
 }
 
 /// Figures over the whole measured window. Statistics are of its successful requests.
@@ -163,8 +170,10 @@ pub struct AggregateThroughput {
     pub request_rate: Option<Statistics>,
 }
 
-impl From<&Summary> for BenchmarkReport {
-    fn from(summary: &Summary) -> Self {
+impl BenchmarkReport {
+    /// Of a benchmark and its requests.
+    #[must_use]
+    pub fn new(summary: &Summary, requests: &Requests) -> Self {
         Self {
             version: VERSION,
             run: Run::of(summary),
@@ -179,6 +188,7 @@ impl From<&Summary> for BenchmarkReport {
                         ),
                         throughput: AggregateThroughput::of(&summary.metrics),
                     },
+                    time_series: requests.series(summary),
                 },
             },
         }
