@@ -126,7 +126,7 @@ impl Finisher<'_> {
                 edits.push((scalar.span.clone(), value));
             }
         }
-        let encoded = |atom: &&Atom| !changes.encoded.contains(&atom.span.start);
+        let encoded = |atom: &&Atom| !changes.encoded.contains(&atom.action.span.start);
         for trouble in self
             .draft
             .skeleton

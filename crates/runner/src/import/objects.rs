@@ -176,7 +176,7 @@ fn decoded(data: &Entry, draft: &Draft, changes: &mut Changes) {
                         scalar.span.clone(),
                         format!("{{{{ {} }}}}", value.written(Quotes::Double)),
                     ));
-                    encoded.push(atom.span.start);
+                    encoded.push(atom.action.span.start);
                 }
                 None => return,
             },

@@ -101,20 +101,13 @@ impl Walker<'_> {
         value: Result<Expr, Trouble>,
         plain: Result<Expr, Trouble>,
     ) -> Result<(), Trouble> {
-        let Action {
-            span,
-            trims_left,
-            trims_right,
-        } = action.clone();
         let trouble = value.as_ref().err().cloned();
         let (raw, encoded) = (String::new(), None);
         self.config
             .regions
             .push((self.config.skeleton.text.len(), self.open.clone()));
         self.config.skeleton.push_atom(Atom {
-            span,
-            trims_left,
-            trims_right,
+            action: action.clone(),
             value,
             plain,
             raw,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::expression::Expr;
-use super::go::{Block, BlockKind, Node, Pipeline, TermKind};
+use super::go::{Action, Block, BlockKind, Node, Pipeline, TermKind};
 use super::source::{Source, Trouble};
 use super::translate::{self, Scope};
 use super::yaml::{Meaning, meaning};
@@ -15,9 +15,7 @@ const LAST: u32 = 0xf_fffd;
 /// A construct that puts something in.
 #[derive(Debug, Clone)]
 pub(super) struct Atom {
-    pub(super) span: Range<usize>,
-    pub(super) trims_left: bool,
-    pub(super) trims_right: bool,
+    pub(super) action: Action,
     /// Its value in a text.
     pub(super) value: Result<Expr, Trouble>,
     /// Its value if it is all of a scalar without quotes.
@@ -70,9 +68,9 @@ impl Skeleton {
             .ok()
             .and_then(|it| FIRST.checked_add(it));
         let character = number.filter(|it| *it <= LAST).and_then(char::from_u32);
-        let many = || Trouble::new(&atom.span, "there are too many constructs in this file");
+        let many = || Trouble::new(&atom.action.span, "there are too many constructs in this file");
         let character = character.ok_or_else(many)?;
-        self.origins.push((self.text.len(), atom.span.start));
+        self.origins.push((self.text.len(), atom.action.span.start));
         self.text.push(character);
         self.atoms.push(atom);
         Ok(())
@@ -115,10 +113,10 @@ impl Skeleton {
                 text.push(character);
                 continue;
             };
-            push_trimmed(&mut parts, &text, trims, atom.trims_left);
+            push_trimmed(&mut parts, &text, trims, atom.action.trims_left);
             text.clear();
             parts.push(Part::Atom(atom));
-            trims = atom.trims_right;
+            trims = atom.action.trims_right;
         }
         push_trimmed(&mut parts, &text, trims, false);
         parts

@@ -131,18 +131,11 @@ impl Walker<'_> {
         raw: String,
         (encoded, trouble): (Option<Expr>, Option<Trouble>),
     ) -> Result<(), Trouble> {
-        let Action {
-            span,
-            trims_left,
-            trims_right,
-        } = action.clone();
         self.draft
             .regions
             .push((self.draft.skeleton.text.len(), self.open.clone()));
         self.draft.skeleton.push_atom(Atom {
-            span,
-            trims_left,
-            trims_right,
+            action: action.clone(),
             value,
             plain,
             raw,
