@@ -192,6 +192,11 @@ impl BulkSink {
         self.send_if_full(open)
     }
 
+    /// Its threads.
+    pub(super) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
     fn filling(&self) -> MutexGuard<'_, Batch> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -68,7 +68,12 @@ impl Skeleton {
             .ok()
             .and_then(|it| FIRST.checked_add(it));
         let character = number.filter(|it| *it <= LAST).and_then(char::from_u32);
-        let many = || Trouble::new(&atom.action.span, "there are too many constructs in this file");
+        let many = || {
+            Trouble::new(
+                &atom.action.span,
+                "there are too many constructs in this file",
+            )
+        };
         let character = character.ok_or_else(many)?;
         self.origins.push((self.text.len(), atom.action.span.start));
         self.text.push(character);
