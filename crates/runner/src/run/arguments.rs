@@ -145,7 +145,7 @@ pub struct StatusArguments {
 }
 
 impl ClusterArguments {
-    pub(super) async fn connect(&self) -> Result<Cluster> {
+    pub(crate) async fn connect(&self) -> Result<Cluster> {
         let cluster = Cluster::connect(self.kubeconfig.as_deref(), self.context.as_deref());
         Ok(cluster.await?)
     }
