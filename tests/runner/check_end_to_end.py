@@ -320,8 +320,17 @@ def check_fetched(world: World, version: str) -> list[str]:
 
 def check_killed(world: World, version: str) -> list[str]:
     """The same without any volume, and killed before the documents are fetched."""
-    run, scenario = "killed", {**SCENARIOS[0], "samples": 1, "seconds": 3}
-    return handed_over.killed(world, arguments(world, run, version, [scenario], {}), run)
+    return handed_over.killed(world, short(world, version, "killed"), "killed")
+
+
+def check_discarded(world: World, version: str) -> list[str]:
+    """The same, and nobody wants the documents."""
+    return handed_over.discarded(world, short(world, version, "discarded"), "discarded")
+
+
+def short(world: World, version: str, run: str) -> list[str]:
+    """The arguments of a run of one short sample."""
+    return arguments(world, run, version, [{**SCENARIOS[0], "samples": 1, "seconds": 3}], {})
 
 
 CHECKS = (
@@ -348,7 +357,7 @@ def main(binary: str, sidecar: str, search: str, *versions: str) -> int:
             print(f"        a run with GuideLLM {version}: {time.monotonic() - began:.0f} s")
             for check in CHECKS:
                 tried(tally, f"{version}: {check.__name__}", check, ran)
-        for last in (check_unsent, check_fetched, check_killed):
+        for last in (check_unsent, check_fetched, check_killed, check_discarded):
             tried(tally, f"{version}: {last.__name__}", last, world, version)
     return tally.finish()
 

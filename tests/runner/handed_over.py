@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import few_rights
 import pyarrow as pa
 import pyarrow.parquet as pq
 from real_node import World
@@ -80,35 +81,61 @@ def fetched(
 
 
 def killed(world: World, told: list[str], run: str) -> list[str]:
-    """A run on an emptyDir that is killed when a benchmark has ended and its documents wait; then
-    `--resume`. Its objects go with it."""
+    """A run on an emptyDir by somebody who may not fetch documents, killed when that was told; then
+    `gc`, which leaves them, and `--resume` by somebody who may. Its objects go with it."""
     store, kept = world.folder / f"{run}-store", world.folder / f"{run}-reports"
     kept.mkdir()
     command = world.alone("run", store, *told)
-    process = subprocess.Popen(command, cwd=world.folder, stdout=-3, stderr=subprocess.PIPE, text=True)
-    pod = until(world, process, run, "running")
-    # As long as it is stopped, it takes no notice of the end.
-    process.send_signal(signal.SIGSTOP)
-    pod = until(world, process, run, "terminated")
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    pod, found = refused(world, command, run)
     report = kept / f"{pod['metadata']['name']}.json"
-    root = Path(f"/proc/{sidecar_process(pod)}/root")
-    shutil.copyfile(root / "results/benchmarks.json", report)
-    found = [f"before it was resumed: {list(it)}"] if (it := stored(store)) else []
+    shutil.copyfile(root(pod) / "results/benchmarks.json", report)
+    found += [f"before it was resumed: {list(it)}"] if (it := stored(store)) else []
+    code, _, words = gc(world, run)
+    if code != 1 or f"pod/{pod['metadata']['name']} stays" not in words or "--resume" not in words:
+        found.append(f"gc: exit code {code}: {words}")
     code, outcome, words = world.call(*command, "--resume")
     found += [f"exit code {code}: {outcome} {words}"] if code else []
     found += differences(world, run, store, [(pod, report)])
     return found + ([f"stay: {it}"] if (it := world.left(run)) else [])
 
 
-def until(world: World, process: subprocess.Popen, run: str, wanted: str) -> dict:
-    """The pod of a run's benchmark, once that is in a state."""
-    for _ in range(600):
-        if process.poll() is not None:
-            raise RuntimeError(f"it has ended: {process.communicate()[1]}")
-        for pod in world.listed("pods", run, "app.kubernetes.io/name=guidellm"):
-            if wanted in state(pod, "guidellm"):
-                return pod
-        time.sleep(0.2)
-    raise RuntimeError(f"its benchmark is not {wanted}")
+def discarded(world: World, told: list[str], run: str) -> list[str]:
+    """The same, but that nobody wants the documents: `gc` does not wait until the sidecar has given up."""
+    pod, found = refused(world, world.alone("run", world.folder / f"{run}-store", *told), run)
+    sidecar, began = root(pod), time.monotonic()
+    code, _, words = gc(world, run, "--discard-documents")
+    print(f"        all is gone after {time.monotonic() - began:.0f} s")
+    found += [f"gc: exit code {code}: {words}"] if code or time.monotonic() - began > 60 else []
+    found += ["the sidecar's process is there"] if sidecar.parent.exists() else []
+    return found + ([f"stay: {it}"] if (it := world.left(run)) else [])
+
+
+def refused(world: World, command: list[str], run: str) -> tuple[dict, list[str]]:
+    """Has a run made by somebody who may not fetch documents, and kills it once that was told; the pod
+    that has them."""
+    few, admin = few_rights.config(world.cluster, world.folder), str(world.cluster.kubeconfig)
+    own = [str(few) if it == admin else it for it in command]
+    process = subprocess.Popen(
+        [*own, "--skip-check"], cwd=world.folder, stdout=-3, stderr=subprocess.PIPE, text=True
+    )
+    words = ""
+    for line in process.stderr:
+        words += line
+        if "not fetched yet" in line:
+            break
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    [pod] = world.listed("pods", run, "app.kubernetes.io/name=guidellm")
+    found = [] if "pods/exec" in words and "terminated" in state(pod, "guidellm") else [words]
+    return pod, found
+
+
+def gc(world: World, run: str, *more: str) -> tuple[int, object, str]:
+    """Runs `gc` of a run."""
+    config = str(world.cluster.kubeconfig)
+    return world.call(world.binary, "gc", "--uuid", run, "--kubeconfig", config, "--json", *more)
+
+
+def root(pod: dict) -> Path:
+    """What a pod's sidecar sees as its files."""
+    return Path(f"/proc/{sidecar_process(pod)}/root")

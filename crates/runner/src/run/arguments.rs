@@ -123,6 +123,9 @@ pub struct GcArguments {
     /// The run
     #[arg(long, env = "UUID")]
     pub uuid: String,
+    /// Delete also pods with documents that were to be fetched from them and are nowhere else
+    #[arg(long)]
+    pub discard_documents: bool,
     /// How long to wait until all is gone
     #[arg(long, value_name = "TIME", default_value = "10m")]
     pub timeout: humantime::Duration,
