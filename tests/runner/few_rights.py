@@ -1,4 +1,4 @@
-"""Somebody who may do all that a run takes, but fetch documents from pods."""
+"""Somebody who may do all that a run takes, but fetch documents from pods and ask Services."""
 
 import json
 from pathlib import Path

@@ -116,13 +116,15 @@ def refused(world: World, command: list[str], run: str) -> tuple[dict, list[str]
     few, admin = few_rights.config(world.cluster, world.folder), str(world.cluster.kubeconfig)
     own = [str(few) if it == admin else it for it in command]
     process = subprocess.Popen(
-        [*own, "--skip-check"], cwd=world.folder, stdout=-3, stderr=subprocess.PIPE, text=True
+        [*own, "--skip-check", "--skip-probe"], cwd=world.folder, stdout=-3, stderr=subprocess.PIPE, text=True
     )
     words = ""
     for line in process.stderr:
         words += line
         if "not fetched yet" in line:
             break
+    else:
+        raise RuntimeError(f"it has ended: {words}")
     process.send_signal(signal.SIGKILL)
     process.communicate()
     [pod] = world.listed("pods", run, "app.kubernetes.io/name=guidellm")

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::check::Check;
 use super::engine::{OnFailure, Outcome};
+use super::probe::proxied;
 use super::state::State;
 use crate::cli::{RunArguments, SuiteArguments};
 use crate::cluster::Cluster;
@@ -171,6 +172,13 @@ impl RunCommand {
             keeps_reports: self.keep,
             ..Given::default()
         })
+    }
+
+    /// The namespace of the Service that is asked for a token before the first scenario, if any is.
+    pub(super) fn probed(&self, suite: &Suite) -> Option<String> {
+        let vars = &suite.vars;
+        let found = proxied(vars.target(), vars.namespace());
+        found.filter(|_| !self.skip_probe)
     }
 
     /// Where documents go that are fetched from pods: the store of those that the runner makes.

@@ -177,7 +177,8 @@ async fn prepare(
 ) -> Result<Vec<Source>> {
     if !command.skip_check {
         narrator.waits("checking what the cluster has");
-        let mut checks = self::check::cluster(cluster, jobs, run).await;
+        let probed = command.probed(suite);
+        let mut checks = self::check::cluster(cluster, jobs, run, probed).await;
         checks.extend(server(command).await?);
         fail_on(&checks, narrator)?;
     }
@@ -223,7 +224,8 @@ pub async fn check(arguments: &CheckArguments) -> Result<Exit> {
     let run = command.run(&suite)?;
     let jobs = plan(&suite, &command.suite.files(), &run)?;
     let cluster = command.cluster.connect().await?;
-    let mut checks = self::check::cluster(&cluster, &jobs, &run).await;
+    let probed = command.probed(&suite);
+    let mut checks = self::check::cluster(&cluster, &jobs, &run, probed).await;
     checks.extend(prometheus::check(command, &suite, &cluster).await);
     checks.extend(server(command).await?);
     let all = checks.iter().all(|it| it.ok);
