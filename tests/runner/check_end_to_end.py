@@ -320,17 +320,15 @@ def check_fetched(world: World, version: str) -> list[str]:
 
 def check_killed(world: World, version: str) -> list[str]:
     """The same without any volume, and killed before the documents are fetched."""
-    return handed_over.killed(world, short(world, version, "killed"), "killed")
+    scenario = {**SCENARIOS[0], "samples": 1, "seconds": 3}
+    return handed_over.killed(world, arguments(world, "killed", version, [scenario], {}), "killed")
 
 
 def check_discarded(world: World, version: str) -> list[str]:
     """The same, and nobody wants the documents."""
-    return handed_over.discarded(world, short(world, version, "discarded"), "discarded")
-
-
-def short(world: World, version: str, run: str) -> list[str]:
-    """The arguments of a run of one short sample."""
-    return arguments(world, run, version, [{**SCENARIOS[0], "samples": 1, "seconds": 3}], {})
+    run, scenario = "discarded", {**SCENARIOS[0], "samples": 2, "seconds": 3}
+    told = arguments(world, run, version, [scenario], {"parallelism": 2})
+    return handed_over.discarded(world, told, run)
 
 
 CHECKS = (

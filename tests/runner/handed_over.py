@@ -86,7 +86,7 @@ def killed(world: World, told: list[str], run: str) -> list[str]:
     store, kept = world.folder / f"{run}-store", world.folder / f"{run}-reports"
     kept.mkdir()
     command = world.alone("run", store, *told)
-    pod, found = refused(world, command, run)
+    [pod], found = refused(world, command, run, 1)
     report = kept / f"{pod['metadata']['name']}.json"
     shutil.copyfile(root(pod) / "results/benchmarks.json", report)
     found += [f"before it was resumed: {list(it)}"] if (it := stored(store)) else []
@@ -100,36 +100,42 @@ def killed(world: World, told: list[str], run: str) -> list[str]:
 
 
 def discarded(world: World, told: list[str], run: str) -> list[str]:
-    """The same, but that nobody wants the documents: `gc` does not wait until the sidecar has given up."""
-    pod, found = refused(world, world.alone("run", world.folder / f"{run}-store", *told), run)
-    sidecar, began = root(pod), time.monotonic()
+    """The same with two samples, one of them being deleted already, and nobody wants the documents: `gc`
+    does not wait until the sidecars have given up."""
+    pods, found = refused(world, world.alone("run", world.folder / f"{run}-store", *told), run, 2)
+    sidecars = [root(pod).parent for pod in pods]
+    world.cluster.kubectl("delete", "pod", pods[0]["metadata"]["name"], f"-n={run}", "--wait=false")
+    began = time.monotonic()
     code, _, words = gc(world, run, "--discard-documents")
-    print(f"        all is gone after {time.monotonic() - began:.0f} s")
-    found += [f"gc: exit code {code}: {words}"] if code or time.monotonic() - began > 60 else []
-    found += ["the sidecar's process is there"] if sidecar.parent.exists() else []
+    took = time.monotonic() - began
+    print(f"        all is gone after {took:.0f} s")
+    found += [f"gc: exit code {code}, {took:.0f} s: {words}"] if code or took > 60 else []
+    found += [f"a sidecar is there: {it}" for it in sidecars if it.exists()]
     return found + ([f"stay: {it}"] if (it := world.left(run)) else [])
 
 
-def refused(world: World, command: list[str], run: str) -> tuple[dict, list[str]]:
-    """Has a run made by somebody who may not fetch documents, and kills it once that was told; the pod
-    that has them."""
+def refused(world: World, command: list[str], run: str, samples: int) -> tuple[list[dict], list[str]]:
+    """Has a run made by somebody who may not fetch documents, and kills it once that was told of all
+    samples; the pods that have them."""
     few, admin = few_rights.config(world.cluster, world.folder), str(world.cluster.kubeconfig)
     own = [str(few) if it == admin else it for it in command]
     process = subprocess.Popen(
-        [*own, "--skip-check", "--skip-probe"], cwd=world.folder, stdout=-3, stderr=subprocess.PIPE, text=True
-    )
+        [*own, "--skip-check", "--skip-probe"], cwd=world.folder, stdout=-3, stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
     words = ""
     for line in process.stderr:
         words += line
-        if "not fetched yet" in line:
+        if words.count("not fetched yet") == samples:
             break
     else:
         raise RuntimeError(f"it has ended: {words}")
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    [pod] = world.listed("pods", run, "app.kubernetes.io/name=guidellm")
-    found = [] if "pods/exec" in words and "terminated" in state(pod, "guidellm") else [words]
-    return pod, found
+    pods = world.listed("pods", run, "app.kubernetes.io/name=guidellm")
+    ended = [it for it in pods if "terminated" in state(it, "guidellm")]
+    found = [] if "pods/exec" in words and len(ended) == samples else [f"{len(ended)} ended: {words}"]
+    return pods, found
 
 
 def gc(world: World, run: str, *more: str) -> tuple[int, object, str]:

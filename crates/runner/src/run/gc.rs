@@ -1,26 +1,28 @@
 //! `llm-d-scale gc`: deletes what a run made, but for documents that are nowhere else.
 
-use std::convert::Infallible;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Result;
 use guidellm_indexer::Contract;
 use guidellm_results_model::Exit;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams};
 use tokio::time::{Instant, sleep};
 
 use super::arguments::GcArguments;
+use super::hand_over::acknowledge;
 use super::stage::Stage;
 use crate::cluster::{Cluster, ClusterError, Left, Swept, patiently};
 use crate::objects::selector;
 use crate::scenario::SIDECAR;
 use crate::tell;
 
-/// What a sidecar gets to end whose documents nobody wants: its pod would wait for half an hour.
+/// What a pod gets to end whose documents nobody wants: its sidecar would wait for half an hour.
 const GRACE_SECONDS: u32 = 1;
-/// Between two looks for such pods.
+/// Between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Deletes what a run made.
@@ -32,20 +34,17 @@ pub async fn gc(arguments: &GcArguments) -> Result<Exit> {
     let (run, timeout) = (&arguments.uuid, *arguments.timeout);
     let cluster = arguments.cluster.connect().await?;
     let list = async || pods(&cluster, run).await;
-    let there = patiently(Instant::now() + timeout, list).await?;
-    let held: Vec<Left> = there.iter().filter_map(held).collect();
-    let (swept, exit) = if held.is_empty() {
-        let swept = cluster.sweep(run, None, timeout).await?;
-        let exit = exit(&swept);
-        (swept, exit)
-    } else if arguments.discard_documents {
-        for it in &held {
-            tell(&format!("discarding documents of {}", it.object));
+    let until = Instant::now() + timeout;
+    let held: Vec<Left> = patiently(until, list)
+        .await?
+        .iter()
+        .filter_map(held)
+        .collect();
+    let (swept, exit) = if held.is_empty() || arguments.discard_documents {
+        if !held.is_empty() {
+            discard(&cluster, run, until).await?;
         }
-        let swept = tokio::select! {
-            swept = cluster.sweep(run, None, timeout) => swept?,
-            never = hurry(&cluster, run) => match never {},
-        };
+        let swept = cluster.sweep(run, None, timeout).await?;
         let exit = exit(&swept);
         (swept, exit)
     } else {
@@ -123,24 +122,62 @@ fn sidecar_runs(pod: &Pod) -> bool {
     })
 }
 
-/// Ends sidecars that wait, once their pods are being deleted: before, their Job would make others.
-/// What fails is tried again, and in the end told as what stays.
-async fn hurry(cluster: &Cluster, run: &str) -> Infallible {
-    let short = DeleteParams::default().grace_period(GRACE_SECONDS);
-    loop {
-        let pods = pods(cluster, run).await.unwrap_or_default();
-        for pod in pods.iter().filter(|it| lingers(it)) {
-            let namespace = pod.namespace().unwrap_or_default();
-            let own: Api<Pod> = Api::namespaced(cluster.client().clone(), &namespace);
-            drop(own.delete(&pod.name_any(), &short).await);
+/// Deletes pods with documents that nobody wants, and first of all the Jobs that would make others of
+/// them. Their time cannot be made shorter once they are being deleted: a kubelet does not heed that.
+async fn discard(cluster: &Cluster, run: &str, until: Instant) -> Result<(), ClusterError> {
+    let list = async || pods(cluster, run).await;
+    let there = patiently(until, list).await?;
+    let jobs = there.iter().filter(|pod| held(pod).is_some());
+    for (namespace, name) in jobs.filter_map(job).collect::<BTreeSet<_>>() {
+        let api: Api<Job> = Api::namespaced(cluster.client().clone(), &namespace);
+        let delete = async || orphan(&api, &name).await;
+        while patiently(until, delete).await? && Instant::now() < until {
+            sleep(PAUSE).await;
         }
-        sleep(PAUSE).await;
     }
+    for pod in patiently(until, list).await? {
+        let Some(left) = held(&pod) else {
+            continue;
+        };
+        tell(&format!("discarding the documents of {}", left.object));
+        let namespace = pod.namespace().unwrap_or_default();
+        let (api, name) = (
+            Api::<Pod>::namespaced(cluster.client().clone(), &namespace),
+            pod.name_any(),
+        );
+        let ended = if pod.metadata.deletion_timestamp.is_some() {
+            acknowledge(&api, &name).await
+        } else {
+            let short = DeleteParams::default().grace_period(GRACE_SECONDS);
+            let deleted = api.delete(&name, &short).await;
+            deleted.map(drop).map_err(|error| {
+                let doing = format!("delete {}", left.object);
+                ClusterError::of(error, doing).into()
+            })
+        };
+        if let Err(error) = ended {
+            tell(&format!(
+                "warning: {} waits for its documents to be fetched: {error:#}",
+                left.object
+            ));
+        }
+    }
+    Ok(())
 }
 
-fn lingers(pod: &Pod) -> bool {
-    let grace = pod.metadata.deletion_grace_period_seconds;
-    hands_over(pod) && grace.is_some_and(|seconds| seconds > i64::from(GRACE_SECONDS))
+/// The Job that a pod is of, with its namespace.
+fn job(pod: &Pod) -> Option<(String, String)> {
+    let owner = pod.owner_references().iter().find(|it| it.kind == "Job")?;
+    Some((pod.namespace()?, owner.name.clone()))
+}
+
+/// Deletes a Job without its pods; whether it is there still.
+async fn orphan(jobs: &Api<Job>, name: &str) -> Result<bool, ClusterError> {
+    match jobs.delete(name, &DeleteParams::orphan()).await {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
+        Err(error) => Err(ClusterError::of(error, format!("delete job/{name}"))),
+    }
 }
 
 #[cfg(test)]
@@ -184,19 +221,5 @@ mod tests {
         assert_eq!(of(&hands_over, &ended, &ended), None);
         assert_eq!(of(&hands_over, &none, &none), None);
         assert_eq!(of(&sends, &ended, &running), None);
-    }
-
-    #[test]
-    fn only_a_pod_that_is_being_deleted_is_hurried() {
-        let mut pod = pod(
-            &json!([{ "name": "HAND_OVER_SECONDS", "value": "1800" }]),
-            &json!({}),
-            &json!({}),
-        );
-        assert!(!lingers(&pod));
-        pod.metadata.deletion_grace_period_seconds = Some(2400);
-        assert!(lingers(&pod));
-        pod.metadata.deletion_grace_period_seconds = Some(i64::from(GRACE_SECONDS));
-        assert!(!lingers(&pod));
     }
 }

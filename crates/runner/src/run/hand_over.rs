@@ -149,10 +149,8 @@ impl HandOver {
         for run in &failed {
             self.keep(run)?;
         }
-        match call(api, pod, &["--taken"], None).await? {
-            0 => {}
-            code => bail!("they are in the store, but its sidecar ended with exit code {code}"),
-        }
+        let told = acknowledge(api, pod).await;
+        told.context("they are in the store, but its sidecar does not know it")?;
         let store = self.store.display();
         self.narrator.tell(&format!(
             "  {documents} documents of pod/{pod} are in {store}"
@@ -174,6 +172,14 @@ impl HandOver {
             path.display()
         ));
         Ok(())
+    }
+}
+
+/// Tells a sidecar that nobody needs its documents any more, so that it ends.
+pub(super) async fn acknowledge(api: &Api<Pod>, pod: &str) -> Result<()> {
+    match call(api, pod, &["--taken"], None).await? {
+        0 => Ok(()),
+        code => bail!("exit code {code}"),
     }
 }
 
