@@ -20,7 +20,8 @@ use crate::objects::selector;
 use crate::scenario::SIDECAR;
 use crate::tell;
 
-/// What a pod gets to end whose documents nobody wants: its sidecar would wait for half an hour.
+/// What a pod gets to end whose benchmark is running, and whose documents nobody wants: its sidecar
+/// would wait for half an hour.
 const GRACE_SECONDS: u32 = 1;
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -122,8 +123,9 @@ fn sidecar_runs(pod: &Pod) -> bool {
     })
 }
 
-/// Deletes pods with documents that nobody wants, and first of all the Jobs that would make others of
-/// them. Their time cannot be made shorter once they are being deleted: a kubelet does not heed that.
+/// Ends pods with documents that nobody wants, and first of all the Jobs that would make others of them.
+/// Where the benchmark has ended, a kubelet waits for the sidecar already, and does not heed that it
+/// should wait for a shorter time; so the sidecar is told to go.
 async fn discard(cluster: &Cluster, run: &str, until: Instant) -> Result<(), ClusterError> {
     let list = async || pods(cluster, run).await;
     let there = patiently(until, list).await?;
@@ -145,7 +147,7 @@ async fn discard(cluster: &Cluster, run: &str, until: Instant) -> Result<(), Clu
             Api::<Pod>::namespaced(cluster.client().clone(), &namespace),
             pod.name_any(),
         );
-        let ended = if pod.metadata.deletion_timestamp.is_some() {
+        let ended = if Stage::of(&pod) == Stage::Ended {
             acknowledge(&api, &name).await
         } else {
             let short = DeleteParams::default().grace_period(GRACE_SECONDS);

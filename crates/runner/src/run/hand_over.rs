@@ -108,9 +108,12 @@ impl HandOver {
                 Ok(false) => {}
                 Err(error) => {
                     if !told {
+                        let waits = Duration::from_secs(HAND_OVER_SECONDS);
                         self.narrator.warn(&format!(
                             "warning: documents of pod/{pod} are not fetched yet: {error:#}; trying \
-                             again"
+                             again. Ctrl-C twice leaves them there, where --resume fetches them within \
+                             {}",
+                            humantime::format_duration(waits)
                         ));
                     }
                     told = true;
@@ -220,11 +223,7 @@ async fn call(
 fn unreached(error: kube::Error) -> anyhow::Error {
     match ClusterError::of(error, "reach its sidecar".to_owned()) {
         error @ ClusterError::Refused { status: 403, .. } => {
-            let waits = humantime::format_duration(Duration::from_secs(HAND_OVER_SECONDS));
-            anyhow!(
-                "{error}; ask for a role that may get and create pods/exec, or leave all as it is by \
-                 Ctrl-C twice: somebody who may goes on by --resume within {waits}"
-            )
+            anyhow!("{error}; ask for a role that may get and create pods/exec")
         }
         error => error.into(),
     }
