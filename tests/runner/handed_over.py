@@ -106,7 +106,7 @@ def discarded(world: World, told: list[str], run: str) -> list[str]:
     sidecars = [root(pod).parent for pod in pods]
     world.cluster.kubectl("delete", "pod", pods[0]["metadata"]["name"], f"-n={run}", "--wait=false")
     began = time.monotonic()
-    code, _, words = gc(world, run, "--discard-documents")
+    code, _, words = gc(world, run, "--discard-documents", "--timeout=90s")
     took = time.monotonic() - began
     print(f"        all is gone after {took:.0f} s")
     found += [f"gc: exit code {code}, {took:.0f} s: {words}"] if code or took > 60 else []
