@@ -10,6 +10,7 @@ Threads of this process serve; so enter a cluster's network before.
 
 import http.server
 import ssl
+import subprocess
 import threading
 import time
 import urllib.error
@@ -17,8 +18,6 @@ import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from prometheus import certificate
 
 
 @dataclass
@@ -38,12 +37,13 @@ class Gate:
     The token is TOKEN, which may change at any time, or what TOKEN_FILE holds; with neither, all may
     pass. Before that, the next requests are answered by what `answers` holds, if anything: a status,
     or "cut", a connection that ends without an answer. `delay` is seconds before each answer. With a
-    FOLDER, it serves TLS, and has its certificate there.
+    FOLDER, it serves TLS with a certificate that an authority signed, which is `ca`. PORT is one of
+    loopback; 0 is any.
     """
 
     def __init__(
         self, target: str, *, token: str = "", token_file: str | Path | None = None,
-        folder: str | Path | None = None,
+        folder: str | Path | None = None, port: int = 0,
     ) -> None:  # fmt: skip
         self.target, self.token, self.token_file = target, token, token_file
         self.answers: list[int | str] = []
@@ -51,14 +51,13 @@ class Gate:
         self.seen: list[Seen] = []
         self.busy, self.most_at_once = 0, 0
         self.lock = threading.Lock()
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), self.handler())
         self.server.daemon_threads = True
         self.ca: Path | None = None
         if folder:
-            self.ca, key = Path(folder, "gate.crt"), Path(folder, "gate.key")
-            certificate(self.ca, key)
+            self.ca, *own = signed(Path(folder))
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(self.ca, key)
+            context.load_cert_chain(*own)
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         scheme = "https" if folder else "http"
         self.url = f"{scheme}://127.0.0.1:{self.server.server_address[1]}"
@@ -136,3 +135,17 @@ class Gate:
             return error.code, error.read(), error.headers["Content-Type"]
         except OSError as error:
             return 502, f"{error}\n".encode(), "text/plain"
+
+
+def signed(folder: Path) -> tuple[Path, Path, Path]:
+    """A certificate of loopback: its authority's, itself and its key."""
+    ca, crt, key = (folder / f"gate-{name}" for name in ("ca.crt", "leaf.crt", "leaf.key"))
+    new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    authority = [*new, "-subj", "/CN=ingress-operator", "-keyout", f"{ca}.key", "-out", ca]
+    leaf = [
+        *new, "-subj", "/CN=gate", "-CA", ca, "-CAkey", f"{ca}.key", "-keyout", key, "-out", crt,
+        "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE",
+    ]  # fmt: skip
+    for command in (authority, leaf):
+        subprocess.run(command, check=True, capture_output=True)
+    return ca, crt, key

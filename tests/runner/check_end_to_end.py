@@ -352,8 +352,15 @@ def check_fetched(world: World, version: str) -> list[str]:
 
 def check_killed(world: World, version: str) -> list[str]:
     """The same without any volume, and killed before the documents are fetched."""
-    run, scenario = "killed", {**SCENARIOS[0], "samples": 1, "seconds": 3}
-    return handed_over.killed(world, arguments(world, run, version, [scenario], {}), run)
+    scenario = {**SCENARIOS[0], "samples": 1, "seconds": 3}
+    return handed_over.killed(world, arguments(world, "killed", version, [scenario], {}), "killed")
+
+
+def check_discarded(world: World, version: str) -> list[str]:
+    """The same, and nobody wants the documents."""
+    run, scenario = "discarded", {**SCENARIOS[0], "samples": 2, "seconds": 3}
+    told = arguments(world, run, version, [scenario], {"parallelism": 2})
+    return handed_over.discarded(world, told, run)
 
 
 CHECKS = (
@@ -380,7 +387,8 @@ def main(binary: str, sidecar: str, search: str, *versions: str) -> int:
             print(f"        a run with GuideLLM {version}: {time.monotonic() - began:.0f} s")
             for check in CHECKS:
                 tried(tally, f"{version}: {check.__name__}", check, ran)
-        for last in (check_unsent, check_guarded, check_fetched, check_killed):
+        lasts = (check_unsent, check_guarded, check_fetched, check_killed, check_discarded)
+        for last in lasts:
             tried(tally, f"{version}: {last.__name__}", last, world, version)
     return tally.finish()
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import few_rights
 import pyarrow as pa
 import pyarrow.parquet as pq
 from real_node import World
@@ -80,35 +81,69 @@ def fetched(
 
 
 def killed(world: World, told: list[str], run: str) -> list[str]:
-    """A run on an emptyDir that is killed when a benchmark has ended and its documents wait; then
-    `--resume`. Its objects go with it."""
+    """A run on an emptyDir by somebody who may not fetch documents, killed when that was told; then
+    `gc`, which leaves them, and `--resume` by somebody who may. Its objects go with it."""
     store, kept = world.folder / f"{run}-store", world.folder / f"{run}-reports"
     kept.mkdir()
     command = world.alone("run", store, *told)
-    process = subprocess.Popen(command, cwd=world.folder, stdout=-3, stderr=subprocess.PIPE, text=True)
-    pod = until(world, process, run, "running")
-    # As long as it is stopped, it takes no notice of the end.
-    process.send_signal(signal.SIGSTOP)
-    pod = until(world, process, run, "terminated")
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    [pod], found = refused(world, command, run, 1)
     report = kept / f"{pod['metadata']['name']}.json"
-    root = Path(f"/proc/{sidecar_process(pod)}/root")
-    shutil.copyfile(root / "results/benchmarks.json", report)
-    found = [f"before it was resumed: {list(it)}"] if (it := stored(store)) else []
+    shutil.copyfile(root(pod) / "results/benchmarks.json", report)
+    found += [f"before it was resumed: {list(it)}"] if (it := stored(store)) else []
+    code, _, words = gc(world, run)
+    if code != 1 or f"pod/{pod['metadata']['name']} stays" not in words or "--resume" not in words:
+        found.append(f"gc: exit code {code}: {words}")
     code, outcome, words = world.call(*command, "--resume")
     found += [f"exit code {code}: {outcome} {words}"] if code else []
     found += differences(world, run, store, [(pod, report)])
     return found + ([f"stay: {it}"] if (it := world.left(run)) else [])
 
 
-def until(world: World, process: subprocess.Popen, run: str, wanted: str) -> dict:
-    """The pod of a run's benchmark, once that is in a state."""
-    for _ in range(600):
-        if process.poll() is not None:
-            raise RuntimeError(f"it has ended: {process.communicate()[1]}")
-        for pod in world.listed("pods", run, "app.kubernetes.io/name=guidellm"):
-            if wanted in state(pod, "guidellm"):
-                return pod
-        time.sleep(0.2)
-    raise RuntimeError(f"its benchmark is not {wanted}")
+def discarded(world: World, told: list[str], run: str) -> list[str]:
+    """The same with two samples, one of them being deleted already, and nobody wants the documents: `gc`
+    does not wait until the sidecars have given up."""
+    pods, found = refused(world, world.alone("run", world.folder / f"{run}-store", *told), run, 2)
+    sidecars = [root(pod).parent for pod in pods]
+    world.cluster.kubectl("delete", "pod", pods[0]["metadata"]["name"], f"-n={run}", "--wait=false")
+    began = time.monotonic()
+    code, _, words = gc(world, run, "--discard-documents", "--timeout=90s")
+    took = time.monotonic() - began
+    print(f"        all is gone after {took:.0f} s")
+    found += [f"gc: exit code {code}, {took:.0f} s: {words}"] if code or took > 60 else []
+    found += [f"a sidecar is there: {it}" for it in sidecars if it.exists()]
+    return found + ([f"stay: {it}"] if (it := world.left(run)) else [])
+
+
+def refused(world: World, command: list[str], run: str, samples: int) -> tuple[list[dict], list[str]]:
+    """Has a run made by somebody who may not fetch documents, and kills it once that was told of all
+    samples; the pods that have them."""
+    few, admin = few_rights.config(world.cluster, world.folder), str(world.cluster.kubeconfig)
+    own = [str(few) if it == admin else it for it in command]
+    process = subprocess.Popen(
+        [*own, "--skip-check", "--skip-probe"], cwd=world.folder, stdout=-3, stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    words = ""
+    for line in process.stderr:
+        words += line
+        if words.count("not fetched yet") == samples:
+            break
+    else:
+        raise RuntimeError(f"it has ended: {words}")
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    pods = world.listed("pods", run, "app.kubernetes.io/name=guidellm")
+    ended = [it for it in pods if "terminated" in state(it, "guidellm")]
+    found = [] if "pods/exec" in words and len(ended) == samples else [f"{len(ended)} ended: {words}"]
+    return pods, found
+
+
+def gc(world: World, run: str, *more: str) -> tuple[int, object, str]:
+    """Runs `gc` of a run."""
+    config = str(world.cluster.kubeconfig)
+    return world.call(world.binary, "gc", "--uuid", run, "--kubeconfig", config, "--json", *more)
+
+
+def root(pod: dict) -> Path:
+    """What a pod's sidecar sees as its files."""
+    return Path(f"/proc/{sidecar_process(pod)}/root")

@@ -59,8 +59,10 @@ server stayed away: what was unsent is in the run's folder."
     /// Delete what a run made
     #[command(after_help = "Examples:
   llm-d-scale gc --uuid \"$UUID\"
+  llm-d-scale gc --uuid \"$UUID\" --discard-documents    # without those that wait in pods
 
-Exit codes: 0 all is gone; 4 something stays, which is told.")]
+Exit codes: 0 all is gone; 1 documents wait in pods to be fetched, and nothing was deleted; 4 something
+stays, which is told.")]
     Gc(GcArguments),
     /// Collect metrics and alerts of a time that has passed, from Prometheus
     #[command(after_help = collect::EXAMPLES)]

@@ -16,10 +16,12 @@ use guidellm_results_model::documents::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::cluster::Cluster;
 use crate::metrics::{
-    AlertProfile, Alerted, Authorization, Client, Context, MetricProfile, Options, PrometheusError,
-    Scraped, Window, alerts, scrape,
+    AlertProfile, Alerted, Authorities, Authorization, Client, Context, MetricProfile, Options,
+    PrometheusError, Scraped, Window, alerts, openshift, scrape,
 };
+use crate::run::ClusterArguments;
 use crate::tell;
 
 /// The profile of llm-d-scale: `manifests/metrics/llm-d-scale.yml`.
@@ -33,6 +35,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
       --es-server https://search:9200 --es-index guidellm
   PROMETHEUS_TOKEN=$(oc whoami -t) llm-d-scale collect -u \"$URL\" --start 1764000000 --end 1764000600 \\
       -s 15s --store results
+  llm-d-scale collect --start 1764000000 --end 1764000600 --store results    # OpenShift's own
 
 Exit codes: 0 all done; 1 a query or a document failed; 2 wrong usage or nothing reachable;
 3 an alert of severity error or critical fired; 4 a deadline passed or a server stayed away.";
@@ -44,7 +47,7 @@ const METRICS_NAME: &str = "metrics/llm-d-scale.yml (built in)";
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Prometheus")]
 pub struct PrometheusArguments {
-    /// Server that speaks Prometheus' HTTP API
+    /// Server that speaks Prometheus' HTTP API [default: `OpenShift`'s own, with a token for it]
     #[arg(
         long,
         short = 'u',
@@ -59,7 +62,7 @@ pub struct PrometheusArguments {
     /// User; the password is `PROMETHEUS_PASSWORD`, or in the file of `PROMETHEUS_PASSWORD_FILE`
     #[arg(long, value_name = "NAME", env = "PROMETHEUS_USERNAME")]
     pub username: Option<String>,
-    /// Certificate authority of Prometheus to trust, instead of the system's
+    /// Certificate authority of Prometheus to trust, instead of the system's, and of `OpenShift`'s own
     #[arg(long, value_name = "PEM")]
     pub prometheus_cacert: Option<PathBuf>,
     /// Trust any certificate of Prometheus
@@ -128,6 +131,9 @@ pub struct CollectArguments {
     /// How Prometheus is reached.
     #[command(flatten)]
     pub prometheus: PrometheusArguments,
+    /// The cluster whose Prometheus it is, if none is named.
+    #[command(flatten)]
+    pub cluster: ClusterArguments,
     /// Where the documents go.
     #[command(flatten)]
     pub targets: TargetArguments,
@@ -156,15 +162,12 @@ pub fn run(arguments: &CollectArguments) -> Result<Exit> {
     let (metric_profiles, alert_profiles) = arguments.profiles()?;
     let window = arguments.window()?;
     let context = arguments.context()?;
-    let Some(url) = &arguments.prometheus.prometheus_url else {
-        bail!("which Prometheus? give --prometheus-url URL (or PROMETHEUS_URL)");
-    };
-    let client = arguments.prometheus.client(url, None)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .context("cannot start threads")?;
+    let client = runtime.block_on(arguments.client())?;
     match runtime.block_on(client.check()) {
         Ok(()) => {}
         Err(error @ PrometheusError::Away { .. }) => {
@@ -199,12 +202,39 @@ pub fn run(arguments: &CollectArguments) -> Result<Exit> {
 
 impl PrometheusArguments {
     /// A client, with secrets out of the environment: a process's arguments can be read by everybody.
-    /// Who says nothing of who he is, is `otherwise`.
     ///
     /// # Errors
     ///
     /// If the arguments do not go together, or make no sense.
-    pub fn client(&self, url: &str, otherwise: Option<Authorization>) -> Result<Client> {
+    pub fn client(&self, url: &str) -> Result<Client> {
+        self.client_of(url, None, None)
+    }
+
+    /// The same for `OpenShift`'s own Prometheus; `None` if the cluster is not `OpenShift`. What is not
+    /// said of certificates and of who asks, is asked of the cluster.
+    ///
+    /// # Errors
+    ///
+    /// The same, and if the cluster does not tell where it is.
+    pub(crate) async fn found(&self, cluster: &Cluster) -> Result<Option<Client>> {
+        let Some(url) = openshift::url(cluster).await? else {
+            return Ok(None);
+        };
+        let authorities = if self.skip_tls_verify || self.prometheus_cacert.is_some() {
+            None
+        } else {
+            openshift::authorities(cluster).await?
+        };
+        let tokens = openshift::tokens(cluster);
+        self.client_of(&url, Some(tokens), authorities).map(Some)
+    }
+
+    fn client_of(
+        &self,
+        url: &str,
+        otherwise: Option<Authorization>,
+        also_trusted: Option<Authorities>,
+    ) -> Result<Client> {
         if self.skip_tls_verify {
             tell(
                 "warning: --skip-tls-verify: anybody between here and Prometheus can read and change all",
@@ -213,6 +243,7 @@ impl PrometheusArguments {
         let options = Options {
             authorization: self.authorization()?.or(otherwise).unwrap_or_default(),
             ca_certificate: self.prometheus_cacert.clone(),
+            also_trusted,
             insecure: self.skip_tls_verify,
             request_timeout: *self.query_timeout,
             give_up_after: *self.query_give_up_after,
@@ -241,6 +272,18 @@ impl PrometheusArguments {
 }
 
 impl CollectArguments {
+    /// Of the Prometheus that is named, or of `OpenShift`'s own.
+    async fn client(&self) -> Result<Client> {
+        const WHICH: &str = "which Prometheus? give --prometheus-url URL (or PROMETHEUS_URL)";
+        if let Some(url) = &self.prometheus.prometheus_url {
+            return self.prometheus.client(url);
+        }
+        let cluster = self.cluster.connect().await;
+        let cluster = cluster.with_context(|| format!("{WHICH}; to find OpenShift's own"))?;
+        let found = self.prometheus.found(&cluster).await?;
+        found.with_context(|| format!("{WHICH}: {} is not OpenShift", cluster.url()))
+    }
+
     fn profiles(&self) -> Result<(Vec<MetricProfile>, Vec<AlertProfile>)> {
         let metrics = self.metrics_profile.iter();
         let mut metrics = metrics

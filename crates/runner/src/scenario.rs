@@ -13,7 +13,7 @@ const TEMPLATE: &str = "guidellm-job.yaml.j2";
 const OVERHEAD_SECONDS: u64 = 600;
 /// How long documents wait in a pod to be fetched: as long as a run that was killed may be resumed
 /// without loss.
-const HAND_OVER_SECONDS: u64 = 1800;
+pub(crate) const HAND_OVER_SECONDS: u64 = 1800;
 /// How long a pod has after its benchmark where documents are sent, and what it has beyond
 /// [`HAND_OVER_SECONDS`] where they are fetched: the sidecar keeps a fifth of it for its last words.
 const GRACE_SECONDS: u64 = 600;

@@ -82,10 +82,7 @@ impl Authorization {
                 let text = text.with_context(|| format!("{}: no token", path.display()))?;
                 Secret::new(text.trim())
             }
-            Self::Provider(provider) => provider
-                .token(refused)
-                .await
-                .context("cannot get a token for Prometheus")?,
+            Self::Provider(provider) => provider.token(refused).await?,
         };
         header("Bearer", token.reveal()).map(Some)
     }

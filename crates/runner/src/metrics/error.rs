@@ -19,7 +19,9 @@ pub enum PrometheusError {
         reason: String,
     },
     /// Its certificate is of no authority that is trusted.
-    #[error("{url}: certificate not trusted: {reason}; name its authority as a PEM file")]
+    #[error(
+        "{url}: certificate not trusted: {reason}; name its authority by --prometheus-cacert PEM"
+    )]
     Untrusted {
         /// The server.
         url: String,

@@ -11,6 +11,7 @@ mod client;
 mod credentials;
 mod error;
 mod fetch;
+pub(crate) mod openshift;
 mod options;
 mod profile;
 mod template;
@@ -20,7 +21,7 @@ pub use alerts::{Alerted, alerts};
 pub use client::Client;
 pub use credentials::{Authorization, Token, TokenProvider};
 pub use error::PrometheusError;
-pub use options::Options;
+pub use options::{Authorities, Options};
 pub use profile::{AlertProfile, MetricProfile, ProfileError};
 pub use window::{Window, WindowError};
 

@@ -17,6 +17,8 @@ pub struct Options {
     pub authorization: Authorization,
     /// PEM file with the certificate authorities to trust, instead of the system's.
     pub ca_certificate: Option<PathBuf>,
+    /// Certificate authorities to trust beside the system's, where no file names them.
+    pub also_trusted: Option<Authorities>,
     /// Trust any certificate.
     pub insecure: bool,
     /// How long to wait for an answer.
@@ -34,12 +36,35 @@ impl Default for Options {
         Self {
             authorization: Authorization::None,
             ca_certificate: None,
+            also_trusted: None,
             insecure: false,
             request_timeout: Duration::from_mins(1),
             give_up_after: Duration::from_mins(5),
             in_flight: 4,
             scrape_interval: Duration::from_secs(30),
         }
+    }
+}
+
+/// Whose certificates are trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authorities {
+    /// Where they are from, for messages.
+    pub source: String,
+    /// Their own certificates, as PEM.
+    pub pem: Vec<u8>,
+}
+
+impl Authorities {
+    fn certificates(&self) -> Result<Vec<Certificate>, PrometheusError> {
+        let wrong =
+            |reason: &str| PrometheusError::Configuration(format!("{}: {reason}", self.source));
+        let certificates = Certificate::from_pem_bundle(&self.pem);
+        let certificates = certificates.map_err(|error| wrong(&chain(&error)))?;
+        if certificates.is_empty() {
+            return Err(wrong("there is no certificate in it"));
+        }
+        Ok(certificates)
     }
 }
 
@@ -54,14 +79,11 @@ pub(super) fn http(options: &Options) -> Result<reqwest::Client, PrometheusError
     if options.insecure {
         builder = builder.tls_danger_accept_invalid_certs(true);
     } else if let Some(path) = &options.ca_certificate {
-        let place = path.display();
-        let pem = std::fs::read(path).map_err(|error| wrong(format!("{place}: {error}")))?;
-        let authorities = Certificate::from_pem_bundle(&pem)
-            .map_err(|error| wrong(format!("{place}: {}", chain(&error))))?;
-        if authorities.is_empty() {
-            return Err(wrong(format!("{place}: there is no certificate in it")));
-        }
-        builder = builder.tls_certs_only(authorities);
+        let source = path.display().to_string();
+        let pem = std::fs::read(path).map_err(|error| wrong(format!("{source}: {error}")))?;
+        builder = builder.tls_certs_only(Authorities { source, pem }.certificates()?);
+    } else if let Some(authorities) = &options.also_trusted {
+        builder = builder.tls_certs_merge(authorities.certificates()?);
     }
     builder
         .build()

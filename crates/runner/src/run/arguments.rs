@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::check::Check;
 use super::engine::{OnFailure, Outcome};
+use super::probe::proxied;
 use super::state::State;
 use crate::cli::{RunArguments, SuiteArguments};
 use crate::cluster::Cluster;
@@ -112,6 +113,9 @@ pub struct GcArguments {
     /// The run
     #[arg(long, env = "UUID")]
     pub uuid: String,
+    /// Delete also pods with documents that were to be fetched from them and are nowhere else
+    #[arg(long)]
+    pub discard_documents: bool,
     /// How long to wait until all is gone
     #[arg(long, value_name = "TIME", default_value = "10m")]
     pub timeout: humantime::Duration,
@@ -134,7 +138,7 @@ pub struct StatusArguments {
 }
 
 impl ClusterArguments {
-    pub(super) async fn connect(&self) -> Result<Cluster> {
+    pub(crate) async fn connect(&self) -> Result<Cluster> {
         let cluster = Cluster::connect(self.kubeconfig.as_deref(), self.context.as_deref());
         Ok(cluster.await?)
     }
@@ -156,6 +160,13 @@ impl RunCommand {
             keeps_reports: self.keep,
             ..Given::default()
         })
+    }
+
+    /// The namespace of the Service that is asked for a token before the first scenario, if any is.
+    pub(super) fn probed(&self, suite: &Suite) -> Option<String> {
+        let vars = &suite.vars;
+        let found = proxied(vars.target(), vars.namespace());
+        found.filter(|_| !self.skip_probe)
     }
 
     /// Where documents go that are fetched from pods: the store of those that the runner makes.

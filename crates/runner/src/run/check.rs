@@ -46,7 +46,13 @@ impl std::fmt::Display for Check {
 }
 
 /// Asks the cluster for all that a plan needs of it.
-pub(super) async fn cluster(cluster: &Cluster, jobs: &[PlannedJob], run: &Run) -> Vec<Check> {
+/// `probed` is the namespace of the Service that is asked for a token, if any is.
+pub(super) async fn cluster(
+    cluster: &Cluster,
+    jobs: &[PlannedJob],
+    run: &Run,
+    probed: Option<String>,
+) -> Vec<Check> {
     let version = cluster.client().apiserver_version().await;
     let reach = version.map(|it| format!("{}, {}", cluster.url(), it.git_version));
     let reach = reach.map_err(|error| {
@@ -90,8 +96,16 @@ pub(super) async fn cluster(cluster: &Cluster, jobs: &[PlannedJob], run: &Run) -
         }
     });
     checks.push(Check::of("kinds of objects", known));
-    let fetches = run.fetches() && jobs.iter().any(|job| job.is_scenario);
-    rights.ask_beside(fetches).await;
+    let has_load = jobs.iter().any(|job| job.is_scenario);
+    rights.ask_beside(run.fetches() && has_load).await;
+    if let Some(namespace) = probed.filter(|_| has_load) {
+        for verb in ["get", "create"] {
+            let namespace = Some(&*namespace);
+            rights
+                .ask("", "services", Some("proxy"), namespace, verb)
+                .await;
+        }
+    }
     checks.push(rights.check());
     checks.extend(gpus(cluster, jobs).await);
     checks

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use futures::StreamExt;
 use guidellm_indexer::{Backoff, Received, Store, receive};
 use guidellm_results_model::Exit;
 use guidellm_results_model::documents::FailedRun;
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::ResourceExt;
 use kube::api::{Api, AttachParams};
@@ -23,9 +24,10 @@ use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
 
 use super::arguments::RunCommand;
 use super::narrator::Narrator;
-use crate::cluster::Cluster;
+use super::stage::Stage;
+use crate::cluster::{Cluster, ClusterError};
 use crate::objects::selector;
-use crate::scenario::SIDECAR;
+use crate::scenario::{HAND_OVER_SECONDS, SIDECAR};
 
 /// The sidecar's program, in its image.
 const PROGRAM: &str = "/usr/bin/guidellm-indexer";
@@ -106,9 +108,12 @@ impl HandOver {
                 Ok(false) => {}
                 Err(error) => {
                     if !told {
+                        let waits = Duration::from_secs(HAND_OVER_SECONDS);
                         self.narrator.warn(&format!(
                             "warning: documents of pod/{pod} are not fetched yet: {error:#}; trying \
-                             again"
+                             again. Ctrl-C twice leaves them there, where --resume fetches them within \
+                             {}",
+                            humantime::format_duration(waits)
                         ));
                     }
                     told = true;
@@ -147,10 +152,8 @@ impl HandOver {
         for run in &failed {
             self.keep(run)?;
         }
-        match call(api, pod, &["--taken"], None).await? {
-            0 => {}
-            code => bail!("they are in the store, but its sidecar ended with exit code {code}"),
-        }
+        let told = acknowledge(api, pod).await;
+        told.context("they are in the store, but its sidecar does not know it")?;
         let store = self.store.display();
         self.narrator.tell(&format!(
             "  {documents} documents of pod/{pod} are in {store}"
@@ -175,46 +178,11 @@ impl HandOver {
     }
 }
 
-/// How far a sample is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// Its benchmark is still to end.
-    Running,
-    /// Its benchmark has ended, or is about to, and its sidecar is there.
-    Ended,
-    /// Its sidecar has ended.
-    Over,
-}
-
-impl Stage {
-    fn of(pod: &Pod) -> Self {
-        let status = pod.status.clone().unwrap_or_default();
-        let has_ended = |it: &ContainerStatus| {
-            let state = it.state.as_ref();
-            state.is_some_and(|it| it.terminated.is_some())
-        };
-        let sidecars = status.init_container_statuses.unwrap_or_default();
-        let sidecar = sidecars.iter().find(|it| it.name == SIDECAR);
-        let is_over = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
-        let benchmarks = status.container_statuses.unwrap_or_default();
-        let deleted = pod.metadata.deletion_timestamp.is_some();
-        match sidecar {
-            _ if is_over => Self::Over,
-            Some(sidecar) if has_ended(sidecar) => Self::Over,
-            Some(sidecar)
-                if sidecar
-                    .state
-                    .as_ref()
-                    .is_some_and(|it| it.running.is_some()) =>
-            {
-                if deleted || benchmarks.iter().any(has_ended) {
-                    Self::Ended
-                } else {
-                    Self::Running
-                }
-            }
-            _ => Self::Running,
-        }
+/// Tells a sidecar that nobody needs its documents any more, so that it ends.
+pub(super) async fn acknowledge(api: &Api<Pod>, pod: &str) -> Result<()> {
+    match call(api, pod, &["--taken"], None).await? {
+        0 => Ok(()),
+        code => bail!("exit code {code}"),
     }
 }
 
@@ -231,7 +199,8 @@ async fn call(
         ..AttachParams::default()
     };
     let command = [PROGRAM, "hand-over"].iter().chain(arguments).copied();
-    let mut process = api.exec(pod, command, &parameters).await?;
+    let process = api.exec(pod, command, &parameters).await;
+    let mut process = process.map_err(unreached)?;
     let (stdout, stderr) = (process.stdout(), process.stderr());
     let status = process.take_status();
     let (printed, told) = tokio::join!(passed_on(stdout, pieces), read(stderr));
@@ -247,6 +216,16 @@ async fn call(
         Some(code) if code != 0 => bail!("exit code {code}: {}", told.trim()),
         Some(code) => Ok(code),
         None => bail!("{}", status.message.unwrap_or_default()),
+    }
+}
+
+/// Why a container could not be reached, and what to do if that was refused.
+fn unreached(error: kube::Error) -> anyhow::Error {
+    match ClusterError::of(error, "reach its sidecar".to_owned()) {
+        error @ ClusterError::Refused { status: 403, .. } => {
+            anyhow!("{error}; ask for a role that may get and create pods/exec")
+        }
+        error => error.into(),
     }
 }
 
@@ -318,44 +297,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-
-    fn stage(benchmark: &Value, sidecar: &Value, more: &Value) -> Stage {
-        let status = |name: &str, state: &Value| {
-            json!([{
-                "name": name, "image": "", "imageID": "", "ready": false, "restartCount": 0,
-                "state": state,
-            }])
-        };
-        let mut pod = json!({
-            "metadata": { "name": "p" },
-            "status": {
-                "phase": "Running",
-                "containerStatuses": status("guidellm", benchmark),
-                "initContainerStatuses": status(SIDECAR, sidecar),
-            },
-        });
-        for (path, value) in more.as_object().unwrap() {
-            let (part, member) = path.split_once('/').unwrap();
-            pod[part][member] = value.clone();
-        }
-        Stage::of(&serde_json::from_value(pod).unwrap())
-    }
-
-    #[test]
-    fn documents_are_fetched_from_the_end_of_the_benchmark_to_that_of_the_sidecar() {
-        let (none, running) = (json!({}), json!({ "running": {} }));
-        let ended = json!({ "terminated": { "exitCode": 1 } });
-        assert_eq!(stage(&none, &none, &none), Stage::Running);
-        assert_eq!(stage(&running, &running, &none), Stage::Running);
-        assert_eq!(stage(&ended, &running, &none), Stage::Ended);
-        assert_eq!(stage(&ended, &ended, &none), Stage::Over);
-        // It will be ended, and salvaged.
-        let deleted = json!({ "metadata/deletionTimestamp": "2026-01-01T00:00:00Z" });
-        assert_eq!(stage(&running, &running, &deleted), Stage::Ended);
-        assert_eq!(stage(&none, &none, &deleted), Stage::Running);
-        let failed = json!({ "status/phase": "Failed" });
-        assert_eq!(stage(&ended, &running, &failed), Stage::Over);
-    }
 
     #[test]
     fn an_exit_code_is_in_the_status_that_ends_the_streams() {

@@ -6,6 +6,7 @@ mod arguments;
 mod check;
 mod engine;
 mod evidence;
+mod gc;
 mod hand_over;
 mod indexing;
 mod narrator;
@@ -14,6 +15,7 @@ mod outlook;
 mod probe;
 mod prometheus;
 mod samples;
+mod stage;
 mod state;
 mod stop;
 mod wait;
@@ -21,6 +23,7 @@ mod wait;
 pub use arguments::{CheckArguments, ClusterArguments, GcArguments, RunCommand, StatusArguments};
 pub use check::Check;
 pub use engine::OnFailure;
+pub use gc::gc;
 pub use outlook::Failure;
 pub use state::{JobRecord, State};
 
@@ -174,7 +177,8 @@ async fn prepare(
 ) -> Result<Vec<Source>> {
     if !command.skip_check {
         narrator.waits("checking what the cluster has");
-        let mut checks = self::check::cluster(cluster, jobs, run).await;
+        let probed = command.probed(suite);
+        let mut checks = self::check::cluster(cluster, jobs, run, probed).await;
         checks.extend(server(command).await?);
         fail_on(&checks, narrator)?;
     }
@@ -220,7 +224,8 @@ pub async fn check(arguments: &CheckArguments) -> Result<Exit> {
     let run = command.run(&suite)?;
     let jobs = plan(&suite, &command.suite.files(), &run)?;
     let cluster = command.cluster.connect().await?;
-    let mut checks = self::check::cluster(&cluster, &jobs, &run).await;
+    let probed = command.probed(&suite);
+    let mut checks = self::check::cluster(&cluster, &jobs, &run, probed).await;
     checks.extend(prometheus::check(command, &suite, &cluster).await);
     checks.extend(server(command).await?);
     let all = checks.iter().all(|it| it.ok);
@@ -231,31 +236,6 @@ pub async fn check(arguments: &CheckArguments) -> Result<Exit> {
         crate::print(&lines.concat())?;
     }
     Ok(if all { Exit::Done } else { Exit::SomeFailed })
-}
-
-/// Deletes what a run made.
-///
-/// # Errors
-///
-/// If the cluster cannot be asked.
-pub async fn gc(arguments: &GcArguments) -> Result<Exit> {
-    let cluster = arguments.cluster.connect().await?;
-    let swept = cluster
-        .sweep(&arguments.uuid, None, *arguments.timeout)
-        .await?;
-    if arguments.json {
-        crate::print(&(serde_json::to_string(&swept)? + "\n"))?;
-    } else {
-        crate::print(&format!("{} objects deleted\n", swept.deleted))?;
-    }
-    for left in &swept.left {
-        crate::tell(&format!("error: {} stays: {}", left.object, left.reason));
-    }
-    Ok(if swept.left.is_empty() {
-        Exit::Done
-    } else {
-        Exit::DeadlinePassed
-    })
 }
 
 /// Tells how far a run is.

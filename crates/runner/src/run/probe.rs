@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
 use super::stop::Stop;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterError};
 
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long a model may take for one token.
@@ -86,7 +86,10 @@ impl Target<'_> {
                     .header("content-type", "application/json")
                     .body(body.unwrap_or_default().into_bytes())?;
                 let answer = self.cluster.client().request_text(request).await;
-                answer.with_context(|| format!("{path}, through the API server"))?
+                answer.map_err(|error| {
+                    let doing = format!("ask for {path} through the API server");
+                    advised(ClusterError::of(error, doing))
+                })?
             }
             Way::Direct(url) => {
                 let client = reqwest::Client::new();
@@ -107,15 +110,10 @@ impl Target<'_> {
     /// A name that is a Service is one, wherever this program runs.
     async fn way(&self) -> Result<Way> {
         let url = Url::parse(self.url).with_context(|| format!("`{}` is no URL", self.url))?;
-        let host = url.host_str().unwrap_or_default();
-        let mut parts = host.split('.');
-        let name = parts.next().unwrap_or_default();
-        let namespace = parts.next().unwrap_or(self.namespace);
-        let rest: Vec<&str> = parts.collect();
-        if !matches!(rest.as_slice(), [] | ["svc"] | ["svc", "cluster", "local"]) || name.is_empty()
-        {
+        let host = url.domain().unwrap_or_default();
+        let Some((name, namespace, is_certain)) = service(host, self.namespace) else {
             return Ok(Way::Direct(url));
-        }
+        };
         let services: Api<Service> = Api::namespaced(self.cluster.client().clone(), namespace);
         match services.get_opt(name).await {
             Ok(Some(_)) => {
@@ -125,7 +123,7 @@ impl Target<'_> {
                     "/api/v1/namespaces/{namespace}/services/{scheme}:{name}:{port}/proxy"
                 )))
             }
-            Ok(None) if rest.is_empty() && !host.contains('.') => {
+            Ok(None) if is_certain && !host.contains('.') => {
                 bail!(
                     "{}: there is no Service {name} in namespace {namespace}",
                     self.url
@@ -133,5 +131,64 @@ impl Target<'_> {
             }
             _ => Ok(Way::Direct(url)),
         }
+    }
+}
+
+/// The namespace of the Service that a URL names for certain, which is asked through the API server.
+pub(super) fn proxied(url: &str, namespace: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    let (_, namespace, is_certain) = service(url.domain()?, namespace)?;
+    is_certain.then(|| namespace.to_owned())
+}
+
+/// Name and namespace of the Service that a host may be, and whether it can be nothing else.
+fn service<'a>(host: &'a str, own: &'a str) -> Option<(&'a str, &'a str, bool)> {
+    let parts: Vec<&str> = host.split('.').collect();
+    let (name, namespace, is_certain) = match *parts.as_slice() {
+        [name] => (name, own, true),
+        [name, namespace] => (name, namespace, false),
+        [name, namespace, "svc"] | [name, namespace, "svc", "cluster", "local"] => {
+            (name, namespace, true)
+        }
+        _ => return None,
+    };
+    (!name.is_empty()).then_some((name, namespace, is_certain))
+}
+
+fn advised(error: ClusterError) -> anyhow::Error {
+    match error {
+        error @ ClusterError::Refused { status: 403, .. } => anyhow!(
+            "{error}; ask for a role that may get and create services/proxy, or give --skip-probe"
+        ),
+        error => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_a_service_by_its_name() {
+        let of = |host| service(host, "own");
+        assert_eq!(of("epp"), Some(("epp", "own", true)));
+        assert_eq!(of("epp.llm-d.svc"), Some(("epp", "llm-d", true)));
+        assert_eq!(
+            of("epp.llm-d.svc.cluster.local"),
+            Some(("epp", "llm-d", true))
+        );
+        // This may be a machine as well.
+        assert_eq!(of("gpu-1.lab"), Some(("gpu-1", "lab", false)));
+        assert_eq!(of("llm.example.com"), None);
+        assert_eq!(of(""), None);
+    }
+
+    #[test]
+    fn a_target_elsewhere_takes_no_right() {
+        let of = |url| proxied(url, "own");
+        assert_eq!(of("http://epp.llm-d.svc:8000").as_deref(), Some("llm-d"));
+        assert_eq!(of("http://gpu-1.lab:8000"), None);
+        assert_eq!(of("http://10.0.0.1:8000"), None);
+        assert_eq!(of("http://[::1]:8000"), None);
     }
 }

@@ -1,33 +1,18 @@
-//! Which Prometheus is asked, and how one proves to it who one is: named by the user or the suite, or
-//! found in `OpenShift`.
+//! Which Prometheus is asked: named by the user or the suite, or `OpenShift`'s own.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
-use guidellm_indexer::cluster::Secret;
-use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::ServiceAccount;
-use kube::api::{Api, PostParams};
-use serde_json::Value;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
+use anyhow::{Result, anyhow};
 
 use super::RunCommand;
 use super::check::Check;
 use super::indexing::Source;
 use super::narrator::Narrator;
 use crate::cluster::Cluster;
-use crate::metrics::{AlertProfile, Authorization, Client, MetricProfile};
+use crate::metrics::{AlertProfile, Client, MetricProfile};
 use crate::suite::{MetricsEndpoint, Suite};
 
-/// `OpenShift`'s monitoring, as kube-burner-ocp asks it.
-const MONITORING: &str = "openshift-monitoring";
-const ROUTE: &str = "thanos-querier";
-const ACCOUNT: &str = "prometheus-k8s";
-/// Tokens live so long, and are renewed before.
-const LIFE: Duration = Duration::from_hours(1);
-const BEFORE: Duration = Duration::from_mins(10);
+/// Between two samples, where the suite does not say.
 const STEP: Duration = Duration::from_secs(30);
 
 /// The sources of a suite's metrics; none, which is told, if there is no Prometheus.
@@ -43,10 +28,9 @@ pub(super) async fn sources(
             narrator.warn("warning: no Prometheus is known, so no metrics are collected: give --prometheus-url");
             continue;
         };
-        client
-            .check()
-            .await
-            .with_context(|| format!("Prometheus {url}"))?;
+        client.check().await.map_err(|error| {
+            anyhow!("{error}; or --set metricsEndpoints=[] does without metrics")
+        })?;
         let mut metrics = Vec::new();
         for path in &endpoint.metrics {
             metrics.push(MetricProfile::from_yaml(
@@ -106,71 +90,14 @@ async fn client(
     if arguments.token_file.is_none() {
         arguments.token_file.clone_from(&endpoint.token_file);
     }
-    let named = endpoint
-        .endpoint
-        .clone()
-        .or_else(|| arguments.prometheus_url.clone());
-    if let Some(url) = named.filter(|url| !url.is_empty()) {
-        let client = arguments.client(&url, None)?;
-        return Ok(Some((url, client)));
+    let named = [&endpoint.endpoint, &arguments.prometheus_url];
+    let mut named = named.into_iter().flatten().filter(|url| !url.is_empty());
+    if let Some(url) = named.next() {
+        let client = arguments.client(url)?;
+        return Ok(Some((url.clone(), client)));
     }
-    let Some(url) = route(cluster).await else {
-        return Ok(None);
-    };
-    let tokens = Arc::new(Tokens {
-        cluster: cluster.clone(),
-        known: Mutex::new(None),
-    });
-    let provider = move |refused| {
-        let tokens = Arc::clone(&tokens);
-        async move { tokens.token(refused).await }
-    };
-    let authorization = Authorization::Provider(Arc::new(provider));
-    let client = arguments.client(&url, Some(authorization))?;
-    Ok(Some((url, client)))
-}
-
-/// `OpenShift`'s way to its metrics, from outside.
-async fn route(cluster: &Cluster) -> Option<String> {
-    let kind = cluster.kind("route.openshift.io/v1", "Route").await.ok()?;
-    let route = cluster.api(&kind, MONITORING).get(ROUTE).await.ok()?;
-    let host = route.data.pointer("/spec/host").and_then(Value::as_str)?;
-    Some(format!("https://{host}"))
-}
-
-/// Tokens of the account that `OpenShift`'s Prometheus has, each for a short time.
-struct Tokens {
-    cluster: Cluster,
-    known: Mutex<Option<(Secret, Instant)>>,
-}
-
-impl Tokens {
-    async fn token(&self, refused: bool) -> Result<Secret> {
-        let mut known = self.known.lock().await;
-        match &*known {
-            Some((token, until)) if !refused && Instant::now() < *until => return Ok(token.clone()),
-            _ => {}
-        }
-        let api: Api<ServiceAccount> = Api::namespaced(self.cluster.client().clone(), MONITORING);
-        let request = TokenRequest {
-            spec: TokenRequestSpec {
-                expiration_seconds: i64::try_from(LIFE.as_secs()).ok(),
-                ..TokenRequestSpec::default()
-            },
-            ..TokenRequest::default()
-        };
-        let made = api
-            .create_token_request(ACCOUNT, &PostParams::default(), &request)
-            .await;
-        let made = made.with_context(|| {
-            format!("no token of {MONITORING}/{ACCOUNT}; give --token-file FILE")
-        })?;
-        let token = made
-            .status
-            .map(|it| it.token)
-            .ok_or_else(|| anyhow!("the API server gave no token"))?;
-        let token = Secret::new(token);
-        *known = Some((token.clone(), Instant::now() + LIFE - BEFORE));
-        Ok(token)
-    }
+    let found = arguments.found(cluster).await.map_err(|error| {
+        anyhow!("{error:#}, or --set metricsEndpoints=[] to do without metrics")
+    })?;
+    Ok(found.map(|client| (client.url().to_owned(), client)))
 }
