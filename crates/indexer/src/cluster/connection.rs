@@ -117,34 +117,49 @@ fn parse_node(server: &str) -> Result<(Url, Credentials), ClusterError> {
             format!("--es-server: {reason}; expected http(s)://[user:password@]host[:port]");
         ClusterError::Configuration(reason)
     };
-    let mut url = if server.contains("://") {
+    let url = if server.contains("://") {
         Url::parse(server)
     } else {
         Url::parse(&format!("http://{server}"))
-    }
-    .map_err(|error| wrong(&error.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(wrong("its scheme is neither http nor https"));
-    }
-    let decoded = |text: &str| {
-        let text = percent_encoding::percent_decode_str(text).decode_utf8();
-        text.map(std::borrow::Cow::into_owned)
-            .map_err(|_| wrong("user or password are not UTF-8"))
     };
-    let credentials = match (url.username(), url.password()) {
-        ("", None) => Credentials::None,
-        (username, password) => Credentials::Basic {
-            username: decoded(username)?,
-            password: Secret(decoded(password.unwrap_or_default())?),
-        },
-    };
-    // These fail only for URLs without a host.
-    let stripped = url.set_username("").and_then(|()| url.set_password(None));
-    stripped.map_err(|()| wrong("it names no host"))?;
+    let (mut url, user) = without_user(url).map_err(|reason| wrong(&reason))?;
+    let credentials = user.map_or(Credentials::None, |(username, password)| {
+        Credentials::Basic { username, password }
+    });
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));
     }
     Ok((url, credentials))
+}
+
+/// An HTTP URL without its user, and the user with its password.
+///
+/// # Errors
+///
+/// Why it is none, in words that do not repeat it: what cannot be parsed may hold a password.
+pub fn without_user(
+    url: Result<Url, url::ParseError>,
+) -> Result<(Url, Option<(String, Secret)>), String> {
+    let mut url = url.map_err(|error| error.to_string())?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("its scheme is neither http nor https".to_owned());
+    }
+    let decoded = |text: &str| {
+        let text = percent_encoding::percent_decode_str(text).decode_utf8();
+        text.map(std::borrow::Cow::into_owned)
+            .map_err(|_| "user or password are not UTF-8".to_owned())
+    };
+    let user = match (url.username(), url.password()) {
+        ("", None) => None,
+        (username, password) => Some((
+            decoded(username)?,
+            Secret(decoded(password.unwrap_or_default())?),
+        )),
+    };
+    // These fail only for URLs without a host.
+    let stripped = url.set_username("").and_then(|()| url.set_password(None));
+    stripped.map_err(|()| "it names no host".to_owned())?;
+    Ok((url, user))
 }
 
 #[cfg(test)]

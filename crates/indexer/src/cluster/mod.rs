@@ -23,7 +23,7 @@ mod search;
 mod signing;
 
 pub use causes::{chain, is_untrusted};
-pub use connection::{Connection, Credentials, Secret};
+pub use connection::{Connection, Credentials, Secret, without_user};
 pub use error::ClusterError;
 pub use nodes::Cluster;
 pub(crate) use nodes::reason;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use guidellm_indexer::cluster::{Secret, chain};
+use guidellm_indexer::cluster::{chain, without_user};
 use reqwest::{Certificate, redirect};
 use url::Url;
 
@@ -98,25 +98,10 @@ pub(super) fn parse(text: &str) -> Result<(Url, Authorization), PrometheusError>
             "URL of Prometheus: {reason}; expected http(s)://[user:password@]host[:port][/path]"
         ))
     };
-    let mut url = Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(wrong("its scheme is neither http nor https"));
-    }
-    let decoded = |text: &str| {
-        let text = percent_encoding::percent_decode_str(text).decode_utf8();
-        text.map(std::borrow::Cow::into_owned)
-            .map_err(|_| wrong("user or password are not UTF-8"))
-    };
-    let authorization = match (url.username(), url.password()) {
-        ("", None) => Authorization::None,
-        (username, password) => Authorization::Basic {
-            username: decoded(username)?,
-            password: Secret::new(decoded(password.unwrap_or_default())?),
-        },
-    };
-    // These fail only for URLs without a host.
-    let stripped = url.set_username("").and_then(|()| url.set_password(None));
-    stripped.map_err(|()| wrong("it names no host"))?;
+    let (mut url, user) = without_user(Url::parse(text)).map_err(|reason| wrong(&reason))?;
+    let authorization = user.map_or(Authorization::None, |(username, password)| {
+        Authorization::Basic { username, password }
+    });
     url.set_query(None);
     url.set_fragment(None);
     if !url.path().ends_with('/') {
@@ -127,6 +112,8 @@ pub(super) fn parse(text: &str) -> Result<(Url, Authorization), PrometheusError>
 
 #[cfg(test)]
 mod tests {
+    use guidellm_indexer::cluster::Secret;
+
     use super::super::Client;
     use super::*;
 

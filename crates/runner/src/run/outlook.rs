@@ -93,15 +93,16 @@ impl Outlook {
 
     /// Takes an object as it is now; others than those that are waited for do not matter.
     pub(super) fn object(&mut self, object: &Value) {
-        self.note(object, judge(object));
+        self.note(object, &judge(object));
     }
 
     /// An object is gone.
     pub(super) fn object_gone(&mut self, object: &Value) {
-        self.note(object, Readiness::Failed("somebody deleted it".to_owned()));
+        let gone = Readiness::Failed("somebody deleted it".to_owned());
+        self.note(object, &gone);
     }
 
-    fn note(&mut self, object: &Value, readiness: Readiness) {
+    fn note(&mut self, object: &Value, readiness: &Readiness) {
         let path = |path| text(object, path);
         let (kind, name) = (path("/kind"), path("/metadata/name"));
         // Some kinds have none.
