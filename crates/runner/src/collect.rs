@@ -275,7 +275,8 @@ impl CollectArguments {
     /// Of the Prometheus that is named, or of `OpenShift`'s own.
     async fn client(&self) -> Result<Client> {
         const WHICH: &str = "which Prometheus? give --prometheus-url URL (or PROMETHEUS_URL)";
-        if let Some(url) = &self.prometheus.prometheus_url {
+        let named = self.prometheus.prometheus_url.as_ref();
+        if let Some(url) = named.filter(|url| !url.is_empty()) {
             return self.prometheus.client(url);
         }
         let cluster = self.cluster.connect().await;
