@@ -6,6 +6,7 @@ that only play. (That they are fetched in the end is seen on a real node: handed
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -67,8 +68,10 @@ class World:
         kinds = "jobs,pods,serviceaccounts,roles,rolebindings,namespaces"
         return self.cluster.kubectl("get", kinds, "-A", "-l", f"{RUN}={uuid}", "-o", "name").split()
 
-    def run_until(self, uuid: str, ended: bool, config: Path | None = None) -> tuple[str, str]:
-        """Starts a run and kills it as its benchmark is running, or has ENDED and that was noticed; the
+    def run_until(
+        self, uuid: str, ended: bool, config: Path | None = None, end: signal.Signals = signal.SIGKILL,
+    ) -> tuple[str, str]:  # fmt: skip
+        """Starts a run and ends it as its benchmark is running, or has ENDED and that was noticed; the
         pod's name and what was told."""
         process = self.start("run", uuid, "--skip-check", "--skip-probe", config=config)
 
@@ -84,8 +87,8 @@ class World:
                 lines.append(line)
                 if "not fetched yet" in line:
                     break
-        process.kill()
-        process.communicate()
+        process.send_signal(end)
+        lines.append(process.communicate(timeout=60)[1])
         return pod, "".join(lines)
 
     def end(self, namespace: str, pod: str) -> None:
@@ -168,6 +171,18 @@ def check_refused(world: World) -> list[str]:
     found += held(world, "refused", pod, "documents that nobody has fetched")
     # Its sidecar is told to go instead, which has no ear here (but on the real node).
     return found + discarded(world, "refused", pod, 2400)
+
+
+def check_stopped(world: World) -> list[str]:
+    """Whoever stops a run whose documents could not be fetched does not lose them."""
+    world.cluster.outcome("run", {RUN: "stopped"}, termination="4s")
+    pod, words = world.run_until("stopped", True, world.user, end=signal.SIGINT)
+    found = told(words, f"documents wait in pod/{pod}", "--uuid stopped --resume", "all stays")
+    found += wrong([it for it in world.pods("stopped") if "deletionTimestamp" in it["metadata"]], [], "deleted")
+    state = json.loads((world.folder / "run-stopped/run.json").read_text())
+    found += wrong([it["name"] for it in state["jobs"] if "end" not in it], ["first"], f"running: {state}")
+    found += held(world, "stopped", pod, "documents that nobody has fetched")
+    return found + discarded(world, "stopped", pod, 2400)
 
 
 def check_running(world: World) -> list[str]:

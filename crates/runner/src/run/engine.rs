@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::apply;
 use super::evidence;
-use super::hand_over::HandOver;
+use super::hand_over::{Fetching, HandOver, patience};
 use super::narrator::Narrator;
 use super::outlook::Failure;
 use super::samples::{self, LastPods};
@@ -59,6 +59,8 @@ pub(super) struct Outcome {
     /// The target does not answer: nothing can be measured.
     pub(super) unserved: bool,
     pub(super) stopped: bool,
+    /// Documents wait in pods, as they could not be fetched: these stay.
+    pub(super) waiting: bool,
 }
 
 impl Engine<'_> {
@@ -107,7 +109,7 @@ impl Engine<'_> {
                 record = before;
                 lock(&self.book).note(&record)?;
             }
-            if !record.indexed {
+            if !record.indexed && !outcome.waiting {
                 ended(&record);
             }
             let is_last = number + 1 == self.jobs.len();
@@ -179,16 +181,23 @@ impl Engine<'_> {
         let until = limit.map_or(self.until, |limit| limit.min(self.until));
         // To the end of its pods, also of those that are deleted.
         let hand_over = self.hand_over.as_ref().filter(|_| job.is_scenario);
-        let _fetching =
+        let fetching =
             hand_over.map(|it| it.start(&self.run.namespace, &self.run.uuid, &job.job.name));
         let ended = if record.failures.is_empty() {
             self.apply_and_wait(job, until).await?
         } else {
             Ended::Failed(std::mem::take(&mut record.failures))
         };
-        record.end = Some(now());
         outcome.stopped |= ended == Ended::Stopped;
         outcome.timed_out |= matches!(ended, Ended::TimedOut(_)) && Instant::now() >= self.until;
+        let failing = fetching.as_ref().map(Fetching::failing).unwrap_or_default();
+        if (outcome.stopped || outcome.timed_out) && !failing.is_empty() {
+            // Its record stays that of a job that runs: to go on is to fetch them.
+            outcome.waiting = true;
+            self.leave(job, &failing);
+            return Ok(());
+        }
+        record.end = Some(now());
         record.failures = failures(&job.job.name, ended);
         if job.is_scenario {
             self.note_samples(job, record).await;
@@ -228,6 +237,17 @@ impl Engine<'_> {
             Ok(ended) => Ok(ended),
             Err(error) => Ok(apply::failed("the cluster", &error)),
         }
+    }
+
+    /// Says where documents are that could not be fetched.
+    fn leave(&self, job: &PlannedJob, pods: &[String]) {
+        let (name, run) = (&job.job.name, &self.run.uuid);
+        let pods = pods.join(", pod/");
+        self.narrator.warn(&format!(
+            "error: {name}: documents wait in pod/{pods}; --uuid {run} --resume fetches them, within {} \
+             from the end of the benchmark",
+            patience()
+        ));
     }
 
     /// Keeps what tells why, and ends the load; the pods as they were in the end.

@@ -1,10 +1,11 @@
 //! Without a search server: fetches the documents that sidecars keep in their pods, into the store, and
 //! tells them once they are safe.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -48,6 +49,26 @@ pub(super) struct HandOver {
 /// Documents are fetched as long as it is kept.
 pub(super) struct Fetching {
     _tasks: JoinSet<()>,
+    failing: Failing,
+}
+
+/// Pods whose documents could not be fetched up to now.
+type Failing = Arc<Mutex<BTreeSet<String>>>;
+
+fn lock(failing: &Failing) -> MutexGuard<'_, BTreeSet<String>> {
+    failing.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Fetching {
+    /// Pods whose documents wait, as they could not be fetched up to now.
+    pub(super) fn failing(&self) -> Vec<String> {
+        lock(&self.failing).iter().cloned().collect()
+    }
+}
+
+/// How long documents wait, from the end of their benchmark on.
+pub(super) fn patience() -> humantime::FormattedDuration {
+    humantime::format_duration(Duration::from_secs(HAND_OVER_SECONDS))
 }
 
 impl HandOver {
@@ -71,11 +92,15 @@ impl HandOver {
         let api = Api::namespaced(self.cluster.client().clone(), namespace);
         let config = watcher::Config::default().labels(&selector(run, Some(job)));
         let mut tasks = JoinSet::new();
-        tasks.spawn(self.clone().watch(api, config));
-        Fetching { _tasks: tasks }
+        let failing = Failing::default();
+        tasks.spawn(self.clone().watch(api, config, Arc::clone(&failing)));
+        Fetching {
+            _tasks: tasks,
+            failing,
+        }
     }
 
-    async fn watch(self, api: Api<Pod>, config: watcher::Config) {
+    async fn watch(self, api: Api<Pod>, config: watcher::Config, failing: Failing) {
         let mut events = watcher(api.clone(), config).default_backoff().boxed();
         let mut fetches = JoinSet::new();
         let mut known: BTreeMap<String, AbortHandle> = BTreeMap::new();
@@ -89,31 +114,36 @@ impl HandOver {
             if stage == Stage::Over || gone {
                 if let Some(fetch) = known.remove(&name) {
                     fetch.abort();
+                    lock(&failing).remove(&name);
                 }
             } else if stage == Stage::Ended && !known.contains_key(&name) {
-                let fetch = self.clone().fetch(api.clone(), name.clone());
+                let fetch = self
+                    .clone()
+                    .fetch(api.clone(), name.clone(), Arc::clone(&failing));
                 known.insert(name, fetches.spawn(fetch));
             }
         }
     }
 
     /// Tries until it is done; who watches the pod ends it.
-    async fn fetch(self, api: Api<Pod>, pod: String) {
+    async fn fetch(self, api: Api<Pod>, pod: String, failing: Failing) {
         let mut backoff = Backoff::default();
         let mut told = false;
         loop {
             match self.try_to_fetch(&api, &pod).await {
-                Ok(true) => return,
+                Ok(true) => {
+                    lock(&failing).remove(&pod);
+                    return;
+                }
                 // It has been waited for already.
                 Ok(false) => {}
                 Err(error) => {
+                    lock(&failing).insert(pod.clone());
                     if !told {
-                        let waits = Duration::from_secs(HAND_OVER_SECONDS);
                         self.narrator.warn(&format!(
                             "warning: documents of pod/{pod} are not fetched yet: {error:#}; trying \
-                             again. Ctrl-C twice leaves them there, where --resume fetches them within \
-                             {}",
-                            humantime::format_duration(waits)
+                             again. Ctrl-C leaves them there, where --resume fetches them within {}",
+                            patience()
                         ));
                     }
                     told = true;

@@ -147,7 +147,15 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
         }
         written = written(indexing, command, &run.uuid, &narrator) => written?,
     };
-    let swept = clean_up(command, &engine).await;
+    let swept = if ran.as_ref().is_ok_and(|outcome| outcome.waiting) {
+        narrator.warn(&format!(
+            "error: all stays; `llm-d-scale gc --uuid {}` deletes it, once nothing waits in it",
+            run.uuid
+        ));
+        Ok(false)
+    } else {
+        clean_up(command, &engine).await
+    };
     narrator.end();
     let outcome = ran?;
     let exit = exit(outcome, indexed, swept?);
