@@ -86,6 +86,23 @@ impl Condition {
     }
 }
 
+/// Significant digits that are enough to tell a figure; more are told where less would judge otherwise.
+const DIGITS: usize = 6;
+/// What any number takes to be read back as it is.
+const ALL_DIGITS: usize = 17;
+
+impl Condition {
+    /// A value as it is told: rounded, but never to the other side of the bound, or onto it.
+    pub(super) fn rounded(&self, value: f64) -> f64 {
+        let judged = |it: f64| it.partial_cmp(&self.bound);
+        let rounded = (DIGITS..ALL_DIGITS).map(|digits| format!("{value:.*e}", digits - 1).parse());
+        let mut rounded = rounded.filter_map(Result::ok);
+        rounded
+            .find(|it| judged(*it) == judged(value))
+            .unwrap_or(value)
+    }
+}
+
 impl FromStr for Condition {
     type Err = BadCondition;
 
@@ -155,6 +172,21 @@ mod tests {
         );
         assert!(told("ttft_p95_ms <= 5%").contains("no number"));
         assert!(told("ttft_p95_ms <= NaN").contains("no number"));
+    }
+
+    #[test]
+    fn what_is_told_is_judged_as_what_was_measured() {
+        let told = |condition: &str, value: f64| {
+            let condition: Condition = condition.parse().unwrap();
+            condition.rounded(value).to_string()
+        };
+        assert_eq!(told("ttft_p95_ms <= 50", 59.189_081_191_202_15), "59.1891");
+        assert_eq!(told("ttft_p95_ms <= 500", 1_234_567.0), "1234570");
+        assert_eq!(told("ttft_p95_ms <= 500", 500.000_2), "500.0002");
+        assert_eq!(told("ttft_p95_ms <= 500", 499.999_9), "499.9999");
+        assert_eq!(told("request_success_rate >= 0.99", 0.989_99), "0.98999");
+        assert_eq!(told("request_success_rate >= 0.99", 0.99), "0.99");
+        assert_eq!(told("itl_mean_ms < 1", 0.0), "0");
     }
 
     #[test]

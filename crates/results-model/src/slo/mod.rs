@@ -162,7 +162,8 @@ impl fmt::Display for Verdict {
         let unit = self.slo.expr.figure.unit();
         let gap = if unit.is_empty() { "" } else { " " };
         write!(formatter, "{}: ", self.slo.expr)?;
-        match (self.met, self.value) {
+        let value = self.value.map(|value| self.slo.expr.rounded(value));
+        match (self.met, value) {
             (Outcome::Met, Some(value)) => write!(formatter, "met, it is {value}{gap}{unit}"),
             (_, Some(value)) => write!(formatter, "missed, it is {value}{gap}{unit}"),
             (_, None) => formatter.write_str("not measured, which counts as missed"),

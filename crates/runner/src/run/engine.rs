@@ -59,8 +59,8 @@ pub(super) struct Outcome {
     /// The target does not answer: nothing can be measured.
     pub(super) unserved: bool,
     pub(super) stopped: bool,
-    /// Documents wait in pods, as they could not be fetched: these stay.
-    pub(super) waiting: bool,
+    /// Pods in which documents wait, as they could not be fetched: these stay.
+    pub(super) waiting: usize,
 }
 
 impl Engine<'_> {
@@ -109,7 +109,7 @@ impl Engine<'_> {
                 record = before;
                 lock(&self.book).note(&record)?;
             }
-            if !record.indexed && !outcome.waiting {
+            if !record.indexed && outcome.waiting == 0 {
                 ended(&record);
             }
             let is_last = number + 1 == self.jobs.len();
@@ -193,7 +193,7 @@ impl Engine<'_> {
         let failing = fetching.as_ref().map(Fetching::failing).unwrap_or_default();
         if (outcome.stopped || outcome.timed_out) && !failing.is_empty() {
             // Its record stays that of a job that runs: to go on is to fetch them.
-            outcome.waiting = true;
+            outcome.waiting = failing.len();
             self.leave(job, &failing);
             return Ok(());
         }

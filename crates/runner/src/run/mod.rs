@@ -147,15 +147,8 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
         }
         written = written(indexing, command, &run.uuid, &narrator) => written?,
     };
-    let swept = if ran.as_ref().is_ok_and(|outcome| outcome.waiting) {
-        narrator.warn(&format!(
-            "error: all stays; `llm-d-scale gc --uuid {}` deletes it, once nothing waits in it",
-            run.uuid
-        ));
-        Ok(false)
-    } else {
-        clean_up(command, &engine).await
-    };
+    let waiting = ran.as_ref().map_or(0, |outcome| outcome.waiting);
+    let swept = clean_up(command, &engine, waiting).await;
     narrator.end();
     let outcome = ran?;
     let exit = exit(outcome, indexed, swept?);
@@ -200,9 +193,16 @@ async fn server(command: &RunCommand) -> Result<Option<Check>> {
     asked.context("the thread that asks died")
 }
 
-/// Deletes what the run made, unless it is to stay; whether all is as it was wished.
-async fn clean_up(command: &RunCommand, engine: &Engine<'_>) -> Result<bool> {
+/// Deletes what the run made, unless it is to stay, or documents are `waiting` in so many pods; whether
+/// all is as it was wished.
+async fn clean_up(command: &RunCommand, engine: &Engine<'_>, waiting: usize) -> Result<bool> {
     let uuid = &engine.run.uuid;
+    if waiting > 0 {
+        engine.narrator.warn(&format!(
+            "error: all stays; `llm-d-scale gc --uuid {uuid}` deletes it, once nothing waits in it"
+        ));
+        return Ok(false);
+    }
     let unsent: Vec<String> = lock(&engine.book).unsent();
     if !unsent.is_empty() {
         let told = format!(
