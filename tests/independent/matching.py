@@ -1,6 +1,8 @@
 """Comparing documents with what they should be, and counting how often they are."""
 
 import math
+import time
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from reports import text_to_micros
@@ -96,6 +98,14 @@ class Tally:
             print(f"        {line}")
         if len(found) > self.SHOWN:
             print(f"        and {len(found) - self.SHOWN} more")
+
+    def run(self, checks: Iterable[Callable], names: Collection[str], world: object) -> None:
+        """Those of some checks of a world that are named, or all, with how long each takes."""
+        for check in checks:
+            if not names or check.__name__ in names:
+                start = time.monotonic()
+                found = check(world)
+                self.add(f"{check.__name__} ({time.monotonic() - start:.0f} s)", found)
 
     def finish(self) -> int:
         """The last line, and the exit status."""

@@ -282,9 +282,7 @@ def main() -> None:
             world = World(str(Path(binary).resolve()), Path(folder), cluster)
             world.fetch()
             cluster.enter()
-            for check in CHECKS:
-                if not names or check.__name__ in names:
-                    tally.add(check.__name__, check(world))
+            tally.run(CHECKS, names, world)
     sys.exit(tally.finish())
 
 

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -441,11 +440,7 @@ def main() -> None:
     binary, *names = sys.argv[1:]
     tally = Tally()
     with World(str(Path(binary).resolve())) as world:
-        for check in CHECKS:
-            if not names or check.__name__ in names:
-                start = time.monotonic()
-                found = check(world)
-                tally.add(f"{check.__name__} ({time.monotonic() - start:.0f} s)", found)
+        tally.run(CHECKS, names, world)
     sys.exit(tally.finish())
 
 

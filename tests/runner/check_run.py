@@ -426,11 +426,7 @@ def main() -> None:
     binary, search, *names = sys.argv[1:]
     tally = Tally()
     with Playground(str(Path(binary).resolve()), search) as world:
-        for check in CHECKS:
-            if not names or check.__name__ in names:
-                start = time.monotonic()
-                found = check(world)
-                tally.add(f"{check.__name__} ({time.monotonic() - start:.0f} s)", found)
+        tally.run(CHECKS, names, world)
     sys.exit(tally.finish())
 
 

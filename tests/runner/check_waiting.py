@@ -235,11 +235,7 @@ def main() -> None:
             cluster.enter()
             world = World(str(Path(binary).resolve()), Path(folder), cluster)
             world.user = few_rights.config(cluster, world.folder)
-            for check in CHECKS:
-                if not names or check.__name__ in names:
-                    start = time.monotonic()
-                    found = check(world)
-                    tally.add(f"{check.__name__} ({time.monotonic() - start:.0f} s)", found)
+            tally.run(CHECKS, names, world)
     sys.exit(tally.finish())
 
 

@@ -14,7 +14,7 @@ const BUCKETS: usize = 240;
 #[derive(Debug, Default)]
 pub struct Glance(OverTime<Moment, BUCKETS>);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Copy)]
 struct Moment {
     completed: f64,
     first_tokens: f64,
@@ -125,11 +125,8 @@ impl Glance {
         let span = |place: usize| {
             let width = (place + 1) * count / spans - place * count / spans;
             let mut sum = Moment::default();
-            for moment in buckets.by_ref().take(width) {
-                sum.completed += moment.completed;
-                sum.first_tokens += moment.first_tokens;
-                sum.ttft_sum_ms += moment.ttft_sum_ms;
-            }
+            let own = buckets.by_ref().take(width);
+            own.for_each(|moment| sum.merge(*moment));
             #[expect(clippy::cast_precision_loss, reason = "buckets are few")]
             let seconds = width as f64 * self.0.width_seconds();
             let measured = sum.first_tokens > 0.0;
