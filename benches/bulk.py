@@ -4,7 +4,12 @@
 The bound is a plain loop that posts batches which were encoded and compressed beforehand, as many
 at once as the tool sends. The peer is opensearch-py's `helpers.bulk`, where it is installed (its
 documents are parsed beforehand). Each goes into an index of its own with the tool's mappings, in
-turn, `--runs` times; the server is the same.
+turn, `--runs` times after `--warm-up` rounds that do not count; the server is the same. It merges
+segments whenever it likes, which makes single runs differ by a fifth: ratios are of the means, with
+their standard error.
+
+With `--archive` there are eight reports of four releases instead of one: the next is read while one
+is sent. Of a single report nothing is sent before it is known to be whole.
 
 This measures and never fails. Peak memory is the kernel's `ru_maxrss` of the child.
 """
@@ -13,7 +18,9 @@ import argparse
 import gzip
 import http.client
 import json
+import math
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,6 +33,17 @@ from run import ROOT, grown
 sys.path.insert(0, str(ROOT / "tests/search"))
 from server import Server
 
+ONE = ("0.5.4/constant_mixed",)
+ARCHIVE = (
+    "0.4.0/constant_mixed",
+    "0.5.4/completions",
+    "0.5.4/constant_mixed",
+    "0.7.3/constant_mixed",
+    "0.7.3/nonstreaming",
+    "0.7.3/toolcalls",
+    "0.8.1/constant_mixed",
+    "0.8.1/nonstreaming",
+)
 BATCH_DOCUMENTS = 2000
 IN_FLIGHT = 2
 
@@ -72,9 +90,9 @@ def post(server, bodies, compressed):
     return time.perf_counter() - began
 
 
-def tool(server, binary, file, index, folder, *more):
+def tool(server, binary, files, index, folder, *more):
     """Runs the tool; seconds and peak memory in MB."""
-    command = [binary, "index", file, "--es-server", server.url, "--es-index", index, "--quiet"]
+    command = [binary, "index", *files, "--es-server", server.url, "--es-index", index, "--quiet"]
     command += more
     began = time.perf_counter()
     child = subprocess.Popen(command, cwd=folder)
@@ -97,11 +115,29 @@ def peer(server, documents, index):
     return time.perf_counter() - began
 
 
+def told(name, taken, bound, documents):
+    """A row of the table."""
+    if not taken:
+        return f"{name:18}  not installed"
+    mean, reference = statistics.mean(taken), statistics.mean(bound)
+    ratio = mean / reference
+    relative = [
+        statistics.stdev(it) / math.sqrt(len(it)) / statistics.mean(it) for it in (taken, bound)
+    ]
+    error = 0 if taken is bound else ratio * math.hypot(*relative)
+    return (
+        f"{name:18}{min(taken):9.2f}{mean:9.2f}{documents / mean:13,.0f}{ratio:14.2f}"
+        f"  ± {error:.2f}"
+    )
+
+
 def options():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server", default="opensearch-2.19.6", help="see tests/servers/search")
-    parser.add_argument("--size", default="400MB", help="of the report; default 400MB")
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--archive", action="store_true", help="many reports, not one")
+    parser.add_argument("--megabytes", type=int, default=400, help="of all reports; default 400")
+    parser.add_argument("--runs", type=int, default=9, help="that count, at least 2; default 9")
+    parser.add_argument("--warm-up", type=int, default=2, help="rounds that do not; default 2")
     parser.add_argument("--no-gzip", action="store_true", help="neither loop nor tool compresses")
     parser.add_argument("--binary", default=str(ROOT / "target/release/guidellm-indexer"))
     parser.add_argument("--cache", type=Path, default=ROOT / "target/bench")
@@ -111,44 +147,48 @@ def options():
 def main():
     chosen = options()
     chosen.cache.mkdir(parents=True, exist_ok=True)
-    report = ROOT / "fixtures/reports/0.5.4/constant_mixed.json"
-    file = str(grown(report, chosen.size, chosen.cache))
-    command = [chosen.binary, "index", file, "-o", "-", "--format", "ndjson", "--quiet"]
+    reports = ARCHIVE if chosen.archive else ONE
+    size = f"{chosen.megabytes // len(reports)}MB"
+    reports = [ROOT / f"fixtures/reports/{report}.json" for report in reports]
+    files = [str(grown(report, size, chosen.cache)) for report in reports]
+    command = [chosen.binary, "index", *files, "-o", "-", "--format", "ndjson", "--quiet"]
     more = ["--no-gzip"] if chosen.no_gzip else []
     seconds = {"plain loop": [], "guidellm-indexer": [], "opensearch-py": []}
     with Server(chosen.server) as server, tempfile.TemporaryDirectory() as folder:
         # Its first documents find a cold server, and bring the mappings for what follows. Memory is
         # measured now: the child's peak cannot fall below this process's, which is still small.
-        _, peak = tool(server, chosen.binary, file, "bench", folder, *more)
+        _, peak = tool(server, chosen.binary, files, "bench", folder, *more)
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         lines = done.stdout.splitlines()
         template = server.call("GET", "_index_template/guidellm-bench")[1]
         template = template["index_templates"][0]["index_template"]
         template |= {"index_patterns": ["bench-*"], "priority": 300}
         server.call("PUT", "_index_template/bench", template)
-        for run in range(chosen.runs):
-            bodies = encoded(lines, f"bench-loop-{run}", not chosen.no_gzip)
-            seconds["plain loop"].append(post(server, bodies, not chosen.no_gzip))
-            taken, _ = tool(server, chosen.binary, file, f"bench-tool-{run}", folder, *more)
-            seconds["guidellm-indexer"].append(taken)
-            documents = [json.loads(line) for line in lines]
-            taken = peer(server, documents, f"bench-peer-{run}")
-            if taken is not None:
-                seconds["opensearch-py"].append(taken)
-            for index in ("loop", "tool", "peer"):
-                count = server.count(f"bench-{index}-{run}")
-                if index != "peer" and count != len(lines):
-                    raise RuntimeError(f"{index}: {count} documents of {len(lines)}")
-                server.call("DELETE", f"bench-{index}-{run}")
-    bound = min(seconds["plain loop"])
-    print(f"{len(lines):,} documents into {chosen.server}, {os.cpu_count()} CPUs, best of {chosen.runs}\n")
-    print(f"{'':18}{'seconds':>9}{'documents/s':>13}{'x plain loop':>14}")
+        bodies = encoded(lines, "bench-documents", not chosen.no_gzip)
+        documents = [json.loads(line) for line in lines]
+        ways = {
+            "plain loop": lambda: post(server, bodies, not chosen.no_gzip),
+            "guidellm-indexer": lambda: tool(
+                server, chosen.binary, files, "bench-documents", folder, *more
+            )[0],
+            "opensearch-py": lambda: peer(server, documents, "bench-documents"),
+        }
+        for run in range(-chosen.warm_up, chosen.runs):
+            # None of them is always the one after another.
+            names = list(ways)
+            first = run % len(names)
+            for name in names[first:] + names[:first]:
+                taken = ways[name]()
+                if run >= 0 and taken is not None:
+                    seconds[name].append(taken)
+                count = server.count("bench-documents")
+                if taken is not None and count != len(lines):
+                    raise RuntimeError(f"{name}: {count} documents of {len(lines)}")
+                server.call("DELETE", "bench-documents")
+    print(f"{len(lines):,} documents into {chosen.server}, {os.cpu_count()} CPUs, {chosen.runs} runs\n")
+    print(f"{'':18}{'best s':>9}{'mean s':>9}{'documents/s':>13}{'x plain loop':>14}")
     for name, taken in seconds.items():
-        if taken:
-            best = min(taken)
-            print(f"{name:18}{best:9.2f}{len(lines) / best:13,.0f}{best / bound:14.2f}")
-        else:
-            print(f"{name:18}  not installed")
+        print(told(name, taken, seconds["plain loop"], len(lines)))
     print(f"\npeak memory of guidellm-indexer: {peak:.0f} MB")
 
 

@@ -8,6 +8,9 @@ use std::thread;
 /// How many outcomes for each thread may wait for one that comes before them.
 const LEAD_PER_THREAD: usize = 4;
 
+/// The same where a large one is to begin, whose outcome takes memory too.
+const LARGE_LEAD: usize = 2;
+
 /// Calls `work` with each item, on several threads, and then `take` with its outcome, on the
 /// caller's thread and in the items' order. An item that is `large` keeps all threads busy by
 /// itself, and is worked on alone.
@@ -92,9 +95,13 @@ impl<'a, I> Turns<'a, I> {
         loop {
             let index = state.begun;
             let item = self.items.get(index).filter(|_| !state.broken)?;
-            let threads = if large(item) { self.threads } else { 1 };
+            let (threads, most) = if large(item) {
+                (self.threads, LARGE_LEAD)
+            } else {
+                (1, self.threads * LEAD_PER_THREAD)
+            };
             let lead = index - state.taken;
-            if state.free >= threads && lead < self.threads * LEAD_PER_THREAD {
+            if state.free >= threads && lead < most {
                 state.free -= threads;
                 state.begun += 1;
                 let turns = self;
@@ -174,25 +181,29 @@ mod tests {
         );
     }
 
-    #[test]
-    fn nobody_runs_far_ahead_of_a_slow_item() {
+    /// How many items are begun while the first outcome is not taken.
+    fn begun_beside_a_slow_taker(large: bool) -> usize {
         let items: Vec<usize> = (0..100).collect();
         let (begun, slow) = (AtomicUsize::new(0), Mutex::new(()));
-        let mut held = Some(slow.lock().unwrap());
+        let held = slow.lock().unwrap();
         thread::scope(|scope| {
             let (items, begun, slow) = (&items, &begun, &slow);
-            let work = move |item: &usize| {
+            let work = move |_: &usize| {
                 begun.fetch_add(1, Ordering::SeqCst);
-                if *item == 0 {
-                    drop(slow.lock().unwrap());
-                }
             };
-            scope.spawn(move || in_order(items, 2, |_| false, work, |_, ()| {}));
+            let take = move |_: &usize, ()| drop(slow.lock().unwrap());
+            scope.spawn(move || in_order(items, 2, |_| large, work, take));
             thread::sleep(Duration::from_millis(50));
-            assert_eq!(begun.load(Ordering::SeqCst), 2 * LEAD_PER_THREAD);
-            held.take();
-        });
-        assert_eq!(begun.load(Ordering::SeqCst), items.len());
+            let ahead = begun.load(Ordering::SeqCst);
+            drop(held);
+            ahead
+        })
+    }
+
+    #[test]
+    fn nobody_runs_far_ahead_of_what_is_taken() {
+        assert_eq!(begun_beside_a_slow_taker(false), 2 * LEAD_PER_THREAD);
+        assert_eq!(begun_beside_a_slow_taker(true), LARGE_LEAD);
     }
 
     #[test]

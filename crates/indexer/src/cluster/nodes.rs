@@ -79,7 +79,9 @@ impl Cluster {
         let signing = signing.as_ref();
         let names: Arc<str> = connection.names().into();
         if signing.is_some() && connection.nodes.iter().all(is_serverless) {
-            return Self::of(Product::SERVERLESS, connection, signing, names);
+            let product = Product::SERVERLESS;
+            let nodes = build(connection, |url| node_of(product, connection, signing, url))?;
+            return Ok(Self::of(product, nodes, names));
         }
         // Either client can ask; only then is it known whose nodes these are.
         let nodes = build(connection, |url| any_node(connection, signing, url))?;
@@ -105,21 +107,21 @@ impl Cluster {
             nodes: names.to_string(),
             reason,
         })?;
-        Self::of(product, connection, signing, names)
+        let nodes = if asks(product) {
+            nodes
+        } else {
+            build(connection, |url| node_of(product, connection, signing, url))?
+        };
+        Ok(Self::of(product, nodes, names))
     }
 
-    fn of(
-        product: Product,
-        connection: &Connection,
-        signing: Option<&Signing>,
-        names: Arc<str>,
-    ) -> Result<Self, ClusterError> {
-        Ok(Self {
-            nodes: build(connection, |url| node_of(product, connection, signing, url))?,
+    fn of(product: Product, nodes: Arc<[Slot]>, names: Arc<str>) -> Self {
+        Self {
+            nodes,
             next: Arc::default(),
             names,
             product,
-        })
+        }
     }
 
     /// What it runs.
@@ -230,6 +232,14 @@ fn any_node(connection: &Connection, signing: Option<&Signing>, url: &Url) -> Bu
         Err(ClusterError::Configuration(format!(
             "{url}: this build has no client for a search server"
         )))
+    }
+}
+
+/// Whether the client of a product is the one that asks: its connections are there already.
+fn asks(product: Product) -> bool {
+    match product {
+        Product::OpenSearch { .. } => cfg!(feature = "opensearch"),
+        Product::Elasticsearch { .. } => cfg!(not(feature = "opensearch")),
     }
 }
 
