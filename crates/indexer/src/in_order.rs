@@ -8,7 +8,7 @@ use std::thread;
 /// How many outcomes for each thread may wait for one that comes before them.
 const LEAD_PER_THREAD: usize = 4;
 
-/// The same where a large one is to begin, whose outcome takes memory too.
+/// How many outcomes may wait where a large item is to begin, whose own takes much memory.
 const LARGE_LEAD: usize = 2;
 
 /// Calls `work` with each item, on several threads, and then `take` with its outcome, on the
@@ -181,29 +181,44 @@ mod tests {
         );
     }
 
-    /// How many items are begun while the first outcome is not taken.
-    fn begun_beside_a_slow_taker(large: bool) -> usize {
+    #[test]
+    fn nobody_runs_far_ahead_of_a_slow_item() {
         let items: Vec<usize> = (0..100).collect();
         let (begun, slow) = (AtomicUsize::new(0), Mutex::new(()));
-        let held = slow.lock().unwrap();
+        let mut held = Some(slow.lock().unwrap());
         thread::scope(|scope| {
             let (items, begun, slow) = (&items, &begun, &slow);
-            let work = move |_: &usize| {
+            let work = move |item: &usize| {
                 begun.fetch_add(1, Ordering::SeqCst);
+                if *item == 0 {
+                    drop(slow.lock().unwrap());
+                }
             };
-            let take = move |_: &usize, ()| drop(slow.lock().unwrap());
-            scope.spawn(move || in_order(items, 2, |_| large, work, take));
+            scope.spawn(move || in_order(items, 2, |_| false, work, |_, ()| {}));
+            thread::sleep(Duration::from_millis(50));
+            assert_eq!(begun.load(Ordering::SeqCst), 2 * LEAD_PER_THREAD);
+            held.take();
+        });
+        assert_eq!(begun.load(Ordering::SeqCst), items.len());
+    }
+
+    #[test]
+    fn few_large_outcomes_wait_to_be_taken() {
+        let items: Vec<usize> = (0..20).collect();
+        let (begun, slow) = (AtomicUsize::new(0), Mutex::new(()));
+        let held = slow.lock().unwrap();
+        let ahead = thread::scope(|scope| {
+            let (items, begun, slow) = (&items, &begun, &slow);
+            let work = move |_: &usize| begun.fetch_add(1, Ordering::SeqCst);
+            let take = move |_: &usize, _| drop(slow.lock().unwrap());
+            scope.spawn(move || in_order(items, 2, |_| true, work, take));
             thread::sleep(Duration::from_millis(50));
             let ahead = begun.load(Ordering::SeqCst);
             drop(held);
             ahead
-        })
-    }
-
-    #[test]
-    fn nobody_runs_far_ahead_of_what_is_taken() {
-        assert_eq!(begun_beside_a_slow_taker(false), 2 * LEAD_PER_THREAD);
-        assert_eq!(begun_beside_a_slow_taker(true), LARGE_LEAD);
+        });
+        assert_eq!(ahead, LARGE_LEAD);
+        assert_eq!(begun.load(Ordering::SeqCst), items.len());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::generations::{Batch, RecordContext, normalise};
 use crate::scan::{BlockPool, Records};
 
 /// Blocks in flight for each parsing thread; bounds the memory.
-const BLOCKS_PER_THREAD: usize = 4;
+const BLOCKS_PER_THREAD: usize = 2;
 
 /// Text in flight, in bytes. Blocks are far smaller, unless records are huge: then it is these
 /// that are parsed one at a time.

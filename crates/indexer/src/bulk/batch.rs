@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use guidellm_results_model::documents::{Request, RequestJson, Timestamp};
+use guidellm_results_model::documents::Timestamp;
 use memchr::memchr_iter;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -69,25 +69,6 @@ impl Batch {
         }
     }
 
-    /// Adds a request.
-    pub(super) fn add_request(
-        &mut self,
-        options: &BulkOptions,
-        json: &mut RequestJson,
-        request: &Request,
-    ) -> serde_json::Result<()> {
-        let (kind, id) = (Kind::Request, request.document_id);
-        match options.operation {
-            operation @ Operation::Index => {
-                let index = options.index_of(kind);
-                self.add_text(operation, index, kind, id, |text| {
-                    json.append(text, request)
-                })
-            }
-            Operation::Create => self.add_at(options, kind, id, request.timestamp, request),
-        }
-    }
-
     /// Adds a document.
     pub(super) fn add(
         &mut self,
@@ -97,19 +78,6 @@ impl Batch {
         id: Uuid,
         document: &(impl Serialize + ?Sized),
     ) -> serde_json::Result<()> {
-        self.add_text(operation, index, kind, id, |text| {
-            serde_json::to_writer(text, document)
-        })
-    }
-
-    fn add_text(
-        &mut self,
-        operation: Operation,
-        index: &str,
-        kind: Kind,
-        id: Uuid,
-        write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
-    ) -> serde_json::Result<()> {
         let start = self.text.len();
         let target = Target { index, id };
         let action = match operation {
@@ -118,7 +86,7 @@ impl Batch {
         };
         serde_json::to_writer(&mut self.text, &action)?;
         self.text.push(b'\n');
-        if let Err(error) = write(&mut self.text) {
+        if let Err(error) = serde_json::to_writer(&mut self.text, document) {
             self.text.truncate(start);
             return Err(error);
         }

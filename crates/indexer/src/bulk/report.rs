@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use guidellm_results_model::Consumer;
-use guidellm_results_model::documents::{Request, RequestJson, Summary};
+use guidellm_results_model::documents::{Request, Summary};
 use tempfile::SpooledTempFile;
 use tokio::task::JoinHandle;
 
@@ -16,8 +16,6 @@ use crate::sink::{SPILL_BYTES, SPILL_FAILURE, StagedReport};
 
 /// Batches of a report that are encoded at once: they are all in memory.
 const ENCODING: usize = 2;
-
-const NO_JSON: &str = "cannot write a document as JSON";
 
 /// Encodes documents on threads of the sink, a batch on each. Batches are kept until the report is
 /// known to be whole; what is left at its end joins that of other reports.
@@ -87,10 +85,8 @@ impl<'a> ReportOnItsWay<'a> {
     fn settle(&mut self) -> Result<()> {
         self.keep_encoded(0)?;
         self.spare = Vec::new();
-        let mut json = RequestJson::default();
         for request in std::mem::take(&mut self.requests) {
-            let added = self.batch.add_request(&self.options, &mut json, &request);
-            added.context(NO_JSON)?;
+            add(&mut self.batch, &self.options, &request)?;
             if self.batch.is_full(&self.options) {
                 let packed = self.batch.pack(self.options.gzip)?;
                 self.keep(packed)?;
@@ -110,10 +106,8 @@ struct Encoded {
 impl Encoded {
     fn of(options: &BulkOptions, requests: &[Request], mut batch: Batch) -> Result<Self> {
         let mut packed = Vec::new();
-        let mut json = RequestJson::default();
         for request in requests {
-            let added = batch.add_request(options, &mut json, request);
-            added.context(NO_JSON)?;
+            add(&mut batch, options, request)?;
             if batch.is_full(options) {
                 packed.push(batch.pack(options.gzip)?);
             }
@@ -126,6 +120,12 @@ impl Encoded {
             spare: batch,
         })
     }
+}
+
+fn add(batch: &mut Batch, options: &BulkOptions, request: &Request) -> Result<()> {
+    let (id, timestamp) = (request.document_id, request.timestamp);
+    let added = batch.add_at(options, Kind::Request, id, timestamp, request);
+    added.context("cannot write a document as JSON")
 }
 
 impl Consumer for ReportOnItsWay<'_> {
@@ -146,7 +146,7 @@ impl Consumer for ReportOnItsWay<'_> {
         let (id, timestamp) = (summary.document_id, summary.timestamp);
         let (options, batch) = (&self.options, &mut self.batch);
         let added = batch.add_at(options, Kind::Summary, id, timestamp, &summary);
-        added.context(NO_JSON)
+        added.context("cannot write a document as JSON")
     }
 }
 

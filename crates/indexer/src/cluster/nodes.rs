@@ -78,10 +78,11 @@ impl Cluster {
         };
         let signing = signing.as_ref();
         let names: Arc<str> = connection.names().into();
+        let nodes_of =
+            |product| build(connection, |url| node_of(product, connection, signing, url));
         if signing.is_some() && connection.nodes.iter().all(is_serverless) {
             let product = Product::SERVERLESS;
-            let nodes = build(connection, |url| node_of(product, connection, signing, url))?;
-            return Ok(Self::of(product, nodes, names));
+            return Ok(Self::of(product, nodes_of(product)?, names));
         }
         // Either client can ask; only then is it known whose nodes these are.
         let nodes = build(connection, |url| any_node(connection, signing, url))?;
@@ -110,7 +111,7 @@ impl Cluster {
         let nodes = if asks(product) {
             nodes
         } else {
-            build(connection, |url| node_of(product, connection, signing, url))?
+            nodes_of(product)?
         };
         Ok(Self::of(product, nodes, names))
     }
@@ -235,7 +236,7 @@ fn any_node(connection: &Connection, signing: Option<&Signing>, url: &Url) -> Bu
     }
 }
 
-/// Whether the client of a product is the one that asks: its connections are there already.
+/// Whether [`any_node`]'s client is that of a product: its connections are there already.
 fn asks(product: Product) -> bool {
     match product {
         Product::OpenSearch { .. } => cfg!(feature = "opensearch"),

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::bail;
 use anyhow::{Context, Result};
 use guidellm_results_model::Consumer;
-use guidellm_results_model::documents::{Request, RequestJson, Summary};
+use guidellm_results_model::documents::{Request, Summary};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tempfile::{NamedTempFile, SpooledTempFile};
@@ -316,9 +316,8 @@ impl StagedReport for WaitingReport<'_> {
 impl Waiting {
     fn add(&mut self, requests: &[Request]) -> Result<()> {
         let mut lines = Vec::with_capacity(requests.len() * 1024);
-        let mut json = RequestJson::default();
         for request in requests {
-            json.append(&mut lines, request)?;
+            serde_json::to_writer(&mut lines, request)?;
             lines.push(b'\n');
         }
         self.requests.write_all(&lines).context(SPILL_FAILURE)?;

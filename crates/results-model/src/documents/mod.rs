@@ -18,7 +18,7 @@ pub use metrics::{
     TimeToFirstToken, TokensPerSecond,
 };
 pub use outcome::{FailedRun, RunOutcome};
-pub use request::{ErrorClass, Request, RequestJson, RequestTimestampSource};
+pub use request::{ErrorClass, Request, RequestTimestampSource};
 pub use summary::{
     ReportWarning, RequestCounts, Summary, SummaryMetrics, SummarySettings, SummaryTimestampSource,
     SummaryValidity, SummaryWindow,

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::ser::SerializeMap;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Origin, RequestMetricName, RequestStatus, Timestamp};
@@ -83,10 +82,7 @@ impl ErrorClass {
 }
 
 /// One request, whatever its status. What was not measured is absent.
-// What is derived are functions of the type itself, which leave the origin out as it is written: it
-// is encoded once for many requests, see `RequestJson`. The traits are below.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Request {
     /// Always `guidellmRequest`.
@@ -99,7 +95,7 @@ pub struct Request {
     /// Which clock `timestamp` is.
     pub timestamp_source: RequestTimestampSource,
     /// What all documents of this benchmark share.
-    #[serde(flatten, serialize_with = "apart")]
+    #[serde(flatten)]
     pub origin: Arc<Origin>,
     /// GuideLLM's id of the request.
     pub request_id: Box<str>,
@@ -183,127 +179,4 @@ pub struct Request {
     /// start. Negative where it started early.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub start_delay_seconds: Option<f64>,
-}
-
-impl<'de> Deserialize<'de> for Request {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::deserialize(deserializer)
-    }
-}
-
-impl Serialize for Request {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Whole<'a> {
-            #[serde(flatten)]
-            own: Own<'a>,
-            #[serde(flatten)]
-            origin: &'a Origin,
-        }
-        let whole = Whole {
-            own: Own(self),
-            origin: &self.origin,
-        };
-        whole.serialize(serializer)
-    }
-}
-
-fn apart<S: Serializer>(_: &Arc<Origin>, members: S) -> Result<S::Ok, S::Error> {
-    members.serialize_map(Some(0))?.end()
-}
-
-/// A request without its origin.
-struct Own<'a>(&'a Request);
-
-impl Serialize for Own<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Request::serialize(self.0, serializer)
-    }
-}
-
-/// Writes requests as JSON, faster than one by one: what the requests of a benchmark share is encoded
-/// once.
-#[derive(Debug, Default)]
-pub struct RequestJson {
-    /// Of the last request: its origin, and that as the end of an object.
-    shared: Option<(Arc<Origin>, Vec<u8>)>,
-}
-
-impl RequestJson {
-    /// Appends what `serde_json` writes of a request.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be written as JSON.
-    pub fn append(&mut self, text: &mut Vec<u8>, request: &Request) -> serde_json::Result<()> {
-        serde_json::to_writer(&mut *text, &Own(request))?;
-        // Neither of the objects is ever empty: one goes on where the other ended.
-        text.pop();
-        text.extend_from_slice(self.shared(&request.origin)?);
-        Ok(())
-    }
-
-    fn shared(&mut self, origin: &Arc<Origin>) -> serde_json::Result<&[u8]> {
-        let known = self.shared.take();
-        let known = known.filter(|(known, _)| Arc::ptr_eq(known, origin));
-        let shared = if let Some(shared) = known {
-            shared
-        } else {
-            let mut text = serde_json::to_vec(&**origin)?;
-            if let Some(brace) = text.first_mut() {
-                *brace = b',';
-            }
-            (Arc::clone(origin), text)
-        };
-        Ok(&self.shared.insert(shared).1)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn request(origin: &Arc<Origin>, id: &str) -> Request {
-        let mut text = serde_json::to_value(&**origin).unwrap();
-        let own = json!({
-            "metricName": "guidellmRequest", "document_id": Uuid::nil(), "status": "successful",
-            "timestamp": "2026-11-25T10:00:00.000001Z", "timestamp_source": "request_start",
-            "request_id": id, "completed": true, "errored": false, "ttft_ms": 12.5,
-        });
-        text.as_object_mut()
-            .unwrap()
-            .extend(own.as_object().unwrap().clone());
-        let mut request: Request = serde_json::from_value(text).unwrap();
-        request.origin = Arc::clone(origin);
-        request
-    }
-
-    fn origin(uuid: &str) -> Arc<Origin> {
-        let origin = json!({
-            "schema_version": 1, "uuid": uuid, "job_name": "a \"job\"", "jobName": "a \"job\"",
-            "sample": 2, "benchmark_id": "b", "benchmark_index": 0, "strategy": "constant",
-            "rate": 0.5, "tpot_definition": "excludes_time_to_first_token",
-        });
-        Arc::new(serde_json::from_value(origin).unwrap())
-    }
-
-    #[test]
-    fn many_are_written_as_each_is_alone() {
-        let (one, other) = (origin("one"), origin("other"));
-        let requests = [(&one, "1"), (&one, "2"), (&other, "3"), (&one, "4")];
-        let requests = requests.map(|(origin, id)| request(origin, id));
-        let mut json = RequestJson::default();
-        for request in requests {
-            let mut text = b"before ".to_vec();
-            json.append(&mut text, &request).unwrap();
-            let alone = format!("before {}", serde_json::to_string(&request).unwrap());
-            assert_eq!(String::from_utf8(text).unwrap(), alone);
-            let read: Request = serde_json::from_str(&alone["before ".len()..]).unwrap();
-            assert_eq!(read, request);
-            let value: Value = serde_json::from_str(&alone["before ".len()..]).unwrap();
-            assert_eq!(value["uuid"], *request.origin.uuid);
-        }
-    }
 }
