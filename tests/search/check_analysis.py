@@ -5,6 +5,7 @@
 
 import json
 from pathlib import Path
+from uuid import uuid4
 
 from one_server import main
 from server import ROOT, Server, indexer
@@ -146,6 +147,53 @@ def check_objectives(server: Server, binary: str, folder: str) -> list[str]:
     return found
 
 
+def failed(uuid: str, job: str, sample: int) -> dict:
+    """What a sidecar sends of a sample that left no report."""
+    return {
+        "metricName": "guidellmSummary", "timestamp": "2026-11-24T06:01:01.000000Z", "uuid": uuid,
+        "document_id": str(uuid4()), "schema_version": 1, "job_name": job, "jobName": job,
+        "sample": sample, "passed": False, "exit_code": 137, "failure_reason": "OOMKilled",
+    }  # fmt: skip
+
+
+def check_failed(server: Server, binary: str, folder: str) -> list[str]:
+    """Samples that left no report are told, and are brought back as they are."""
+    found = fill(server, binary, folder, "lost")
+    there = [failed("run-base", JOB, 2), failed("run-base", "rag", 0), failed("run-none", "rag", 0)]
+    lines = []
+    for document in there:
+        action = {"index": {"_index": "lost", "_id": document["document_id"]}}
+        lines += [json.dumps(action), json.dumps(document)]
+    server.call("POST", "_bulk?refresh=true", "\n".join(lines) + "\n")
+    where = ("--es-server", server.url, "--es-index", "lost")
+    for asked_about in ("run-base", "eppImage=epp:1.0"):
+        code, _, told = asked(binary, folder, "scenarios", asked_about, *where)
+        lost = "1 of 3 samples left no report: OOMKilled"
+        if code or told.count(lost) != 1 or told.count("rag: no sample of run run-base") != 1:
+            found.append(f"{asked_about}: exit {code}: {told}")
+    code, _, told = asked(binary, folder, "scenarios", "run-base", "-j", JOB, *where)
+    if code or "rag" in told:
+        found.append(f"of one job: exit {code}: {told}")
+    code, _, told = asked(binary, folder, "scenarios", "run-none", *where)
+    if code != 2 or "sample 0 of rag left no report: OOMKilled" not in told:
+        found.append(f"run-none: exit {code}: {told}")
+    targets = ("-o", "lost.ndjson", "--store", "brought")
+    code, outcome, told = asked(binary, folder, "export", *where, *targets, "--json")
+    if code or json.loads(outcome)["failed_runs"] != len(there):
+        found.append(f"export: exit {code}: {told}{outcome}")
+    written = [json.loads(it) for it in Path(folder, "lost.ndjson").read_text().splitlines()]
+    back = [it for it in written if "benchmark_id" not in it]
+    if not same(back, there):
+        found.append(f"brought back: {back}")
+    _, _, told = asked(binary, folder, "scenarios", "run-base", "--store", "brought")
+    return found if lost in told else [*found, f"brought: {told}"]
+
+
+def same(some: list[dict], others: list[dict]) -> bool:
+    """Whether these are the same documents, in whatever order."""
+    return {it["document_id"]: it for it in some} == {it["document_id"]: it for it in others}
+
+
 def check_gone(server: Server, binary: str, folder: str) -> list[str]:
     """A server that stays away ends it, and says so."""
     where = ("--es-server", "http://127.0.0.1:1", "--es-index", "x", "--give-up-after", "1s")
@@ -154,4 +202,4 @@ def check_gone(server: Server, binary: str, folder: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    main(__doc__, (check_scenarios, check_sides, check_objectives, check_gone))
+    main(__doc__, (check_scenarios, check_sides, check_objectives, check_failed, check_gone))

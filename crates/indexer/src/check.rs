@@ -6,6 +6,8 @@ use std::sync::Arc;
 use anyhow::Result;
 use guidellm_results_model::Exit;
 use guidellm_results_model::analysis::{Analysis, Options, Scenario};
+use guidellm_results_model::documents::{FailedRun, Timestamp};
+use guidellm_results_model::figures::Figure;
 use guidellm_results_model::slo::{Outcome, Slos, Verdict};
 use serde::Serialize;
 
@@ -22,7 +24,7 @@ use crate::unfinished::Registry;
 pub struct Judged {
     /// The run.
     pub uuid: Arc<str>,
-    /// The scenario: its job, strategy and load.
+    /// The scenario: its job, strategy and load; the job alone if no sample of it left a report.
     pub scenario: String,
     /// Its job.
     pub job_name: Arc<str>,
@@ -98,45 +100,96 @@ fn print(judged: &[Judged]) -> Result<()> {
     Ok(())
 }
 
-/// The objectives of each scenario, judged by its pooled figures.
+/// What is judged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Subject<'a> {
+    /// A scenario, by its pooled figures.
+    Scenario(&'a Scenario),
+    /// A job of which no sample left a report: nothing was measured.
+    Unmeasured(&'a FailedRun),
+}
+
+impl Subject<'_> {
+    /// The scenario, or the job.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::Scenario(scenario) => scenario.key.to_string(),
+            Self::Unmeasured(run) => run.job_name.clone(),
+        }
+    }
+
+    fn job_name(self) -> Arc<str> {
+        match self {
+            Self::Scenario(scenario) => scenario.key.job_name.clone(),
+            Self::Unmeasured(run) => run.job_name.as_str().into(),
+        }
+    }
+
+    fn uuid(self) -> Arc<str> {
+        match self {
+            Self::Scenario(scenario) => {
+                let sample = scenario.samples.first();
+                sample.map_or_else(|| "".into(), |it| it.summary.origin.uuid.clone())
+            }
+            Self::Unmeasured(run) => run.uuid.as_str().into(),
+        }
+    }
+
+    fn value(self, figure: Figure) -> Option<f64> {
+        match self {
+            Self::Scenario(scenario) => scenario.figures.get(&figure).map(|it| it.value),
+            Self::Unmeasured(_) => None,
+        }
+    }
+
+    fn ended(self) -> Option<Timestamp> {
+        match self {
+            Self::Scenario(scenario) => {
+                let summaries = scenario.samples.iter().map(|it| &it.summary);
+                let ends = summaries.map(|it| it.window.end_timestamp.unwrap_or(it.timestamp));
+                ends.max()
+            }
+            Self::Unmeasured(run) => Some(run.timestamp),
+        }
+    }
+
+    fn judged(self, verdict: Verdict) -> Judged {
+        let (uuid, job_name, scenario) = (self.uuid(), self.job_name(), self.name());
+        let document = self.ended().filter(|_| verdict.met != Outcome::Met);
+        let document = document.map(|ended| {
+            let place = Place {
+                uuid: uuid.clone(),
+                job_name: job_name.clone(),
+                name: &scenario,
+                ended,
+            };
+            alert(&place, &verdict)
+        });
+        Judged {
+            uuid,
+            scenario,
+            job_name,
+            document,
+            verdict,
+        }
+    }
+}
+
+/// The objectives of each scenario and job.
 pub(crate) fn verdicts<'a>(
     slos: &Slos,
     analysis: &'a Analysis,
-) -> impl Iterator<Item = (&'a Scenario, Verdict)> {
-    analysis.scenarios.iter().flat_map(|scenario| {
-        let verdicts = slos.judge(&scenario.key.job_name, |figure| {
-            scenario.figures.get(&figure).map(|it| it.value)
-        });
-        verdicts.into_iter().map(move |verdict| (scenario, verdict))
+) -> impl Iterator<Item = (Subject<'a>, Verdict)> {
+    let scenarios = analysis.scenarios.iter().map(Subject::Scenario);
+    let unmeasured = analysis.unmeasured_jobs().into_iter();
+    let subjects = scenarios.chain(unmeasured.map(Subject::Unmeasured));
+    subjects.flat_map(|subject| {
+        let verdicts = slos.judge(&subject.job_name(), |figure| subject.value(figure));
+        verdicts.into_iter().map(move |verdict| (subject, verdict))
     })
 }
 
 fn judge(slos: &Slos, analysis: &Analysis) -> Vec<Judged> {
-    let judged = verdicts(slos, analysis).map(|(scenario, verdict)| Judged {
-        uuid: uuid(scenario),
-        scenario: scenario.key.to_string(),
-        job_name: scenario.key.job_name.clone(),
-        document: missed(scenario, &verdict),
-        verdict,
-    });
-    judged.collect()
-}
-
-fn uuid(scenario: &Scenario) -> Arc<str> {
-    let sample = scenario.samples.first();
-    sample.map_or_else(|| "".into(), |it| it.summary.origin.uuid.clone())
-}
-
-fn missed(scenario: &Scenario, verdict: &Verdict) -> Option<Alert> {
-    let ends = scenario.samples.iter().map(|it| {
-        let summary = &it.summary;
-        summary.window.end_timestamp.unwrap_or(summary.timestamp)
-    });
-    let place = Place {
-        uuid: uuid(scenario),
-        job_name: scenario.key.job_name.clone(),
-        name: &scenario.key.to_string(),
-        ended: ends.max()?,
-    };
-    (verdict.met != Outcome::Met).then(|| alert(&place, verdict))
+    let verdicts = verdicts(slos, analysis);
+    verdicts.map(|(of, verdict)| of.judged(verdict)).collect()
 }

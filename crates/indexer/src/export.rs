@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anyhow::{Context, Result, bail};
-use guidellm_results_model::documents::{Request, Summary};
+use guidellm_results_model::documents::{FailedRun, Request, Summary};
 use guidellm_results_model::{Consumer, Exit};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,6 +23,8 @@ use crate::unfinished::Registry;
 struct Outcome {
     summaries: u64,
     requests: u64,
+    /// Runs that left no report.
+    failed_runs: u64,
 }
 
 pub(crate) fn run(arguments: &ExportArguments, unfinished: &Registry) -> Result<Exit> {
@@ -50,7 +52,7 @@ pub(crate) fn run(arguments: &ExportArguments, unfinished: &Registry) -> Result<
     {
         return Err(error);
     }
-    if outcome.summaries == 0 {
+    if outcome.summaries + outcome.failed_runs == 0 {
         bail!("{}: no benchmark of ours fits", indices.join(", "));
     }
     if arguments.targets.json {
@@ -61,9 +63,14 @@ pub(crate) fn run(arguments: &ExportArguments, unfinished: &Registry) -> Result<
         let Outcome {
             summaries,
             requests,
+            failed_runs,
         } = outcome;
+        let failed_runs = match failed_runs {
+            0 => String::new(),
+            count => format!(", {count} of runs that left no report"),
+        };
         tell(&format!(
-            "documents: {summaries} of benchmarks, {requests} of requests"
+            "documents: {summaries} of benchmarks, {requests} of requests{failed_runs}"
         ));
     }
     Ok(Exit::Done)
@@ -101,7 +108,7 @@ async fn export_from(
 ) -> Result<Outcome> {
     let mut summaries: Vec<Summary> = Vec::new();
     search
-        .for_each(&wanted(arguments), |page| {
+        .for_each(&summaries_of(wanted(arguments)), |page| {
             summaries.extend(parsed::<Summary>(page)?);
             anyhow::Ok(())
         })
@@ -113,6 +120,13 @@ async fn export_from(
         outcome.requests += export_benchmark(search, summary, sinks).await?;
         outcome.summaries += 1;
     }
+    search
+        .for_each(&failed_runs_of(wanted(arguments)), |page| {
+            let runs = parsed::<FailedRun>(page)?;
+            outcome.failed_runs += runs.len() as u64;
+            runs.iter().try_for_each(|run| sinks.failed_run(run))
+        })
+        .await?;
     Ok(outcome)
 }
 
@@ -152,13 +166,10 @@ pub(crate) fn term(field: &str, value: impl Into<Value>) -> Value {
     json!({ "term": { (field): value.into() } })
 }
 
-/// The query for summaries.
-fn wanted(arguments: &ExportArguments) -> Value {
+/// What is asked for.
+fn wanted(arguments: &ExportArguments) -> Vec<Value> {
     let keyword = |field: &str, value: &String| term(&format!("{field}.keyword"), value.as_str());
     let filters = [
-        Some(term("metricName.keyword", "guidellmSummary")),
-        // A run that left no report has none, and nothing to bring back.
-        Some(json!({ "exists": { "field": "benchmark_id" } })),
         arguments.uuid.as_ref().map(|uuid| keyword("uuid", uuid)),
         arguments
             .job_name
@@ -166,7 +177,23 @@ fn wanted(arguments: &ExportArguments) -> Value {
             .map(|name| keyword("job_name", name)),
         arguments.sample.map(|sample| term("sample", sample)),
     ];
-    json!({ "bool": { "filter": filters.into_iter().flatten().collect::<Vec<_>>() } })
+    filters.into_iter().flatten().collect()
+}
+
+/// The query for summaries among what is asked for.
+pub(crate) fn summaries_of(mut wanted: Vec<Value>) -> Value {
+    wanted.push(term("metricName.keyword", "guidellmSummary"));
+    wanted.push(json!({ "exists": { "field": "benchmark_id" } }));
+    json!({ "bool": { "filter": wanted } })
+}
+
+/// The same for what stands for runs that left no report: it is of no benchmark.
+pub(crate) fn failed_runs_of(mut wanted: Vec<Value>) -> Value {
+    wanted.push(term("metricName.keyword", "guidellmSummary"));
+    json!({ "bool": {
+        "filter": wanted,
+        "must_not": [{ "exists": { "field": "benchmark_id" } }],
+    } })
 }
 
 /// The query for a benchmark's requests.

@@ -2,7 +2,7 @@
 //! [`BulkSink`](crate::bulk::BulkSink) are sinks, and so may be what a program brings along.
 
 use anyhow::Result;
-use guidellm_results_model::documents::{Request, Summary};
+use guidellm_results_model::documents::{FailedRun, Request, Summary};
 use guidellm_results_model::{
     Consumer, Interrupted, ReadError, ReadOptions, ReadOutcome, RunContext, Source, read,
 };
@@ -25,6 +25,13 @@ pub trait Sink: Send + Sync {
     ///
     /// If there is no room for it.
     fn stage(&self) -> Result<Box<dyn StagedReport + '_>>;
+
+    /// Takes what stands for a run that left no report. A form that has no place for it goes without.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be kept.
+    fn failed_run(&self, run: &FailedRun) -> Result<()>;
 
     /// Waits until everything that was committed has arrived; says how many documents did not,
     /// since the sink was opened.
@@ -133,6 +140,10 @@ impl Sinks {
     pub(crate) fn stage(&self) -> Result<StagedReports<'_>> {
         let staged = self.0.iter().map(|sink| sink.stage());
         staged.collect::<Result<_>>().map(StagedReports)
+    }
+
+    pub(crate) fn failed_run(&self, run: &FailedRun) -> Result<()> {
+        self.0.iter().try_for_each(|sink| sink.failed_run(run))
     }
 
     pub(crate) fn settle(&self) -> u64 {

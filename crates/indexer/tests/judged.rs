@@ -8,6 +8,9 @@ use std::fs;
 use std::path::Path;
 
 use common::{errors, fixture, run};
+use guidellm_indexer::{Sink, Store};
+use guidellm_results_model::RunContext;
+use guidellm_results_model::documents::{FailedRun, RunOutcome, Timestamp};
 use serde_json::{Map, Value};
 
 /// A store of the runs `run-0`, `run-1` and so on, each of one report.
@@ -80,6 +83,51 @@ fn what_is_missed_is_recorded_as_an_alert_once() {
     let report = fixture("reports/0.8.1/constant_mixed.json");
     let (code, told) = check(folder.path(), slos, &[report.to_str().unwrap(), "--record"]);
     assert_eq!(code, Some(2), "{told}");
+}
+
+/// What stands for a sample that left no report.
+fn failed(uuid: &str, job_name: &str, sample: u32) -> FailedRun {
+    let context = RunContext {
+        job_name: job_name.to_owned(),
+        sample,
+        outcome: RunOutcome {
+            failure_reason: Some("OOMKilled".to_owned()),
+            ..RunOutcome::default()
+        },
+        ..RunContext::default()
+    };
+    FailedRun::new(&context, uuid, Timestamp::from_epoch_micros(7).unwrap())
+}
+
+#[test]
+fn of_what_left_no_report_nothing_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    indexed(folder, &["0.8.1/constant_mixed.json"]);
+    let store = Store::open(folder.join("results")).unwrap();
+    let slos = "slos: [ttft_p95_ms <= 500]";
+    // This one left a report when it was tried again.
+    store.failed_run(&failed("run-0", "chat", 0)).unwrap();
+    let (code, text) = check(folder, slos, &[]);
+    assert_eq!((code, text.contains("left no")), (Some(0), false), "{text}");
+    store.failed_run(&failed("run-0", "chat", 1)).unwrap();
+    let (code, text) = check(folder, slos, &[]);
+    let doubt = "warning: chat constant 4/s: 1 of 2 samples left no report: OOMKilled";
+    assert_eq!((code, text.contains(doubt)), (Some(0), true), "{text}");
+    store.failed_run(&failed("run-0", "rag", 0)).unwrap();
+    let (code, text) = check(folder, slos, &["--record"]);
+    let lost = "rag: no sample of run run-0 left a report: OOMKilled";
+    let told = text.contains("FAILED  rag: ttft_p95_ms <= 500: ") && text.contains(lost);
+    assert_eq!((code, told), (Some(3), true), "{text}");
+    assert_eq!(common::files(&folder.join("results/alerts")).len(), 1);
+    assert_eq!(check(folder, slos, &["-j", "chat"]).0, Some(0));
+    let page = run(folder, &["report", "-o", "-", "--slo", "slo.yaml"]);
+    assert_eq!(page.status.code(), Some(3), "{}", errors(&page));
+    assert!(String::from_utf8(page.stdout).unwrap().contains(lost));
+    store.failed_run(&failed("run-1", "rag", 2)).unwrap();
+    let (code, text) = check(folder, slos, &["run-1"]);
+    let told = text.contains("run-1: sample 2 of rag left no report: OOMKilled");
+    assert_eq!((code, told), (Some(2), true), "{text}");
 }
 
 #[test]

@@ -231,7 +231,7 @@ fn what_is_refused_is_told_and_objectives_are_judged() {
     let mut verdicts: Vec<VerdictRow> = slos
         .judge("steady", figure)
         .iter()
-        .map(|verdict| VerdictRow::of_slo(judged, verdict))
+        .map(|verdict| VerdictRow::of_slo(judged.key.to_string(), verdict))
         .collect();
     verdicts.extend(comparison.verdicts.iter().map(VerdictRow::of_threshold));
     let outcomes: Vec<Outcome> = verdicts.iter().map(|it| it.outcome).collect();

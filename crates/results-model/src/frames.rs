@@ -10,7 +10,8 @@ use polars::prelude::{
 use serde_json::{Map, Number, Value};
 
 use crate::documents::{
-    ErrorClass, REQUEST_METRIC_NAME, Request, Statistics, Summary, SummaryMetrics, Timestamp,
+    ErrorClass, FailedRun, REQUEST_METRIC_NAME, Request, SUMMARY_METRIC_NAME, Statistics, Summary,
+    SummaryMetrics, Timestamp,
 };
 
 /// A frame of requests, a row each.
@@ -219,6 +220,35 @@ pub fn summaries_frame(summaries: &[Summary]) -> PolarsResult<DataFrame> {
         Column::new((*name).into(), texts)
     }));
     DataFrame::new(summaries.len(), columns)
+}
+
+/// A frame of runs that left no report, a row each.
+///
+/// # Errors
+///
+/// None that the input can cause; polars checks the columns' lengths.
+pub fn failed_runs_frame(runs: &[FailedRun]) -> PolarsResult<DataFrame> {
+    let rows = Rows(runs);
+    let columns = vec![
+        rows.text("metricName", |_| Some(SUMMARY_METRIC_NAME)),
+        rows.owned("document_id", |row| row.document_id.to_string()),
+        rows.instant("timestamp", |row| Some(row.timestamp))?,
+        rows.count("schema_version", |row| Some(u64::from(row.schema_version))),
+        rows.text("uuid", |row| Some(&row.uuid)),
+        rows.text("job_name", |row| Some(&row.job_name)),
+        rows.text("jobName", |row| Some(&row.kube_burner_job_name)),
+        rows.count("sample", |row| Some(u64::from(row.sample))),
+        rows.optional_flag("passed", |row| row.outcome.passed),
+        rows.count("exit_code", |row| row.outcome.exit_code.map(u64::from)),
+        rows.text("failure_reason", |row| {
+            row.outcome.failure_reason.as_deref()
+        }),
+        rows.text("log_tail", |row| row.outcome.log_tail.as_deref()),
+        rows.text("namespace", |row| row.outcome.namespace.as_deref()),
+        rows.text("podName", |row| row.outcome.pod_name.as_deref()),
+        rows.text("nodeName", |row| row.outcome.node_name.as_deref()),
+    ];
+    DataFrame::new(runs.len(), columns)
 }
 
 /// The names of all metrics' fields, in order.

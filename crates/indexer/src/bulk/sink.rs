@@ -5,7 +5,8 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use guidellm_results_model::documents::Timestamp;
+use anyhow::Context;
+use guidellm_results_model::documents::{FailedRun, Timestamp};
 use serde::Serialize;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -286,6 +287,11 @@ impl Sink for BulkSink {
     /// Its batches wait, in a temporary file if they are many: what is sent cannot be taken back.
     fn stage(&self) -> anyhow::Result<Box<dyn StagedReport + '_>> {
         Ok(Box::new(ReportOnItsWay::new(self)))
+    }
+
+    fn failed_run(&self, run: &FailedRun) -> anyhow::Result<()> {
+        let added = self.add_at(Kind::Summary, run.document_id, run.timestamp, run);
+        added.context("cannot write a document as JSON")
     }
 
     fn settle(&self) -> u64 {

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::cli::CompareArguments;
 use crate::output::write_whole;
-use crate::selection::Selected;
+use crate::selection::{Selected, tell_unmeasured};
 use crate::tell;
 use crate::unfinished::Registry;
 
@@ -63,7 +63,9 @@ pub(crate) fn run(arguments: &CompareArguments, unfinished: &Registry) -> Result
     };
     let side = |name: &String| -> Result<_> {
         let selected = Selected::open(std::slice::from_ref(name), &arguments.source, unfinished)?;
-        selected.analyse(&options)
+        let analysis = selected.analyse(&options)?;
+        tell_unmeasured(&analysis);
+        Ok(analysis)
     };
     let (base, candidate) = (side(&arguments.base)?, side(&arguments.candidate)?);
     let comparison = compare(

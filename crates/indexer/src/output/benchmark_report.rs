@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use guidellm_results_model::Consumer;
 use guidellm_results_model::benchmark_report::{BenchmarkReport, Requests};
-use guidellm_results_model::documents::{Request, Summary};
+use guidellm_results_model::documents::{FailedRun, Request, Summary};
 use tempfile::NamedTempFile;
 
 use super::whole::unnamed;
@@ -84,6 +84,11 @@ impl Sink for BenchmarkReports {
             requests: BTreeMap::new(),
             written: Vec::new(),
         }))
+    }
+
+    /// A benchmark report is of what was measured.
+    fn failed_run(&self, _: &FailedRun) -> Result<()> {
+        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::bail;
 use anyhow::{Context, Result};
 use guidellm_results_model::Consumer;
-use guidellm_results_model::documents::{Request, Summary};
+use guidellm_results_model::documents::{FailedRun, Request, Summary};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tempfile::{NamedTempFile, SpooledTempFile};
@@ -246,6 +246,18 @@ impl Sink for Documents {
             output: self,
             documents,
         }))
+    }
+
+    fn failed_run(&self, run: &FailedRun) -> Result<()> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        #[cfg(feature = "store")]
+        if let Layout::GuidellmCsv(_) = writer.layout {
+            // GuideLLM's has a row for each benchmark.
+            return Ok(());
+        }
+        writer.begun = true;
+        let written = writer.document(None, &serde_json::to_vec(run)?);
+        written.context("cannot write the documents")
     }
 
     fn finish(self: Box<Self>) -> Result<Option<Shipped>> {

@@ -14,6 +14,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use clap::ValueEnum;
+use guidellm_results_model::documents::FailedRun;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -99,6 +100,13 @@ impl Sink for Output {
         match &self.0 {
             Form::File(file) => file.stage(),
             Form::BenchmarkReports(reports) => reports.stage(),
+        }
+    }
+
+    fn failed_run(&self, run: &FailedRun) -> Result<()> {
+        match &self.0 {
+            Form::File(file) => file.failed_run(run),
+            Form::BenchmarkReports(reports) => reports.failed_run(run),
         }
     }
 

@@ -5,12 +5,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use guidellm_results_model::Exit;
 use guidellm_results_model::analysis::compare::{CompareOptions, Comparison, compare};
-use guidellm_results_model::analysis::{Analysis, Options, Scenario};
+use guidellm_results_model::analysis::{Analysis, Options};
 use guidellm_results_model::documents::Timestamp;
 use guidellm_results_model::slo;
 
+use super::families::scenario_name;
 use super::{AlertRow, Baseline, Meta, VerdictRow, html};
-use crate::check::verdicts;
+use crate::check::{Subject, verdicts};
 use crate::cli::ReportPageArguments;
 use crate::compare::{exit, shown};
 use crate::objectives::objectives;
@@ -33,9 +34,15 @@ pub(crate) fn run(arguments: &ReportPageArguments, unfinished: &Registry) -> Res
     tell_doubts(&analysis);
     let comparison = comparison(arguments, &analysis, &options, unfinished)?;
     let judged = slos.iter().flat_map(|slos| verdicts(slos, &analysis));
-    let judged: Vec<(&Scenario, slo::Verdict)> = judged.collect();
+    let judged: Vec<(Subject<'_>, slo::Verdict)> = judged.collect();
     let rows = judged.iter();
-    let rows = rows.map(|(scenario, verdict)| VerdictRow::of_slo(scenario, verdict));
+    let rows = rows.map(|(subject, verdict)| {
+        let name = match subject {
+            Subject::Scenario(scenario) => scenario_name(scenario),
+            unmeasured @ Subject::Unmeasured(_) => unmeasured.name(),
+        };
+        VerdictRow::of_slo(name, verdict)
+    });
     let mut rows: Vec<VerdictRow> = rows.collect();
     let thresholds = comparison.iter().flat_map(|it| &it.verdicts);
     rows.extend(thresholds.map(VerdictRow::of_threshold));

@@ -1,11 +1,10 @@
 //! Comparisons and judgements as the page takes them.
 
+use guidellm_results_model::analysis::ScenarioKey;
 use guidellm_results_model::analysis::compare::{self, Comparison, ScenarioComparison};
-use guidellm_results_model::analysis::{Scenario, ScenarioKey};
 use guidellm_results_model::figures::Figure;
 use guidellm_results_model::slo;
 
-use super::families::scenario_name;
 use super::given::{Baseline, BaselineRow, BaselineScenario, Outcome, VerdictRow};
 use crate::compare::known;
 
@@ -65,12 +64,12 @@ fn compared(scenario: &ScenarioComparison, figures: &[Figure]) -> BaselineScenar
 }
 
 impl VerdictRow {
-    /// An objective, judged in a scenario.
+    /// An objective, judged in a scenario, or in a job of which nothing was measured.
     #[must_use]
-    pub fn of_slo(scenario: &Scenario, verdict: &slo::Verdict) -> Self {
+    pub fn of_slo(scenario: String, verdict: &slo::Verdict) -> Self {
         Self {
             expression: verdict.slo.expr.to_string(),
-            scenario: scenario_name(scenario),
+            scenario,
             figure: Some(verdict.slo.expr.figure),
             value: verdict.value,
             outcome: match verdict.met {

@@ -34,6 +34,7 @@ use self::comparison::{Comparison, Verdicts};
 use self::details::Details;
 use self::setup::{Fact, RunRow};
 use self::table::Table;
+use crate::selection::unmeasured;
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
@@ -54,6 +55,8 @@ struct Page<'a> {
     verdicts: Verdicts,
     alerts: Alerts,
     comparison: Option<Comparison>,
+    /// Jobs of which there is no figure.
+    unmeasured: Vec<String>,
     table: Table,
     level: String,
     families: Vec<FamilyText>,
@@ -120,6 +123,11 @@ pub fn html(
         verdicts: comparison::verdicts(verdicts),
         alerts: alerts::alerts(alerts, analysis.runs.len() > 1),
         comparison: baseline.map(|it| comparison::comparison(it, scenarios)),
+        unmeasured: analysis
+            .unmeasured_jobs()
+            .into_iter()
+            .map(unmeasured)
+            .collect(),
         table: table::of_scenarios(scenarios),
         level: numbers::percent(meta.level),
         families: families.collect::<Result<_>>()?,

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use guidellm_results_model::analysis::{Analysis, Documents, Options, analyse};
-use guidellm_results_model::documents::Summary;
+use guidellm_results_model::documents::{FailedRun, Summary};
 use guidellm_results_model::{Exit, ReadOptions, RunContext};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
@@ -120,8 +120,7 @@ impl Selected {
             let facts = facts.get(&uuid).unwrap_or(&none);
             let named = self.selectors.is_empty()
                 || self.selectors.iter().any(|it| it.matches(&summary, facts));
-            let job = self.job_name.as_deref();
-            if named && job.is_none_or(|job| job == &*summary.origin.job_name) {
+            if named && self.has_job(&summary.origin.job_name) {
                 found.push(summary);
             } else {
                 runs.insert(uuid);
@@ -129,6 +128,7 @@ impl Selected {
         }
         self.unambiguous(&found)?;
         if found.is_empty() {
+            self.none_measured()?;
             let runs: Vec<String> = runs.into_iter().take(NAMED_RUNS).collect();
             let there = match &*runs {
                 [] => "there is none at all".to_owned(),
@@ -137,6 +137,38 @@ impl Selected {
             bail!("{}: no benchmark fits; {there}", self.name());
         }
         Ok(found)
+    }
+
+    /// Fails if what is meant is there, but left no report.
+    fn none_measured(&self) -> Result<()> {
+        let mut failed = self.store.failed_runs()?;
+        failed.retain(|run| {
+            let named = self.selectors.iter().any(|it| it.matches_run(&run.uuid));
+            (self.selectors.is_empty() || named) && self.has_job(&run.job_name)
+        });
+        let Some(run) = failed.first() else {
+            return Ok(());
+        };
+        let (name, reason) = (self.name(), run.reason());
+        let (job, sample) = (&run.job_name, run.sample);
+        let more = match failed.len() - 1 {
+            0 => String::new(),
+            more => format!("; so did {more} more"),
+        };
+        bail!("{name}: sample {sample} of {job} left no report: {reason}{more}");
+    }
+
+    /// What stands for samples of the same runs that left no report.
+    fn failed_runs(&self, of: &[Summary]) -> Result<Vec<FailedRun>> {
+        let runs: BTreeSet<&str> = of.iter().map(|it| &*it.origin.uuid).collect();
+        let mut failed = self.store.failed_runs()?;
+        failed.retain(|run| runs.contains(&*run.uuid) && self.has_job(&run.job_name));
+        Ok(failed)
+    }
+
+    fn has_job(&self, job_name: &str) -> bool {
+        let asked = self.job_name.as_deref();
+        asked.is_none_or(|asked| asked == job_name)
     }
 
     /// The beginning of an id stands for one run.
@@ -205,7 +237,8 @@ impl Selected {
 
     /// What some of them say together.
     pub(crate) fn analyse_of(&self, of: Vec<Summary>, options: &Options) -> Result<Analysis> {
-        analyse(&self.store, of, options)
+        let failed = self.failed_runs(&of)?;
+        Ok(analyse(&self.store, of, options)?.with_failed_runs(failed))
     }
 }
 
@@ -269,11 +302,25 @@ impl Temporary {
     }
 }
 
-/// Says what makes figures doubtful, once each.
+/// Says what makes figures doubtful, once each, and what was not measured at all.
 pub(crate) fn tell_doubts(analysis: &Analysis) {
+    tell_unmeasured(analysis);
     for scenario in &analysis.scenarios {
         for doubt in &scenario.doubts {
             tell(&format!("warning: {}: {doubt}", scenario.key));
         }
     }
+}
+
+/// Names jobs of which there is no figure, as no sample left a report.
+pub(crate) fn tell_unmeasured(analysis: &Analysis) {
+    for run in analysis.unmeasured_jobs() {
+        tell(&format!("warning: {}", unmeasured(run)));
+    }
+}
+
+/// A job of which no sample left a report, by the first of them.
+pub(crate) fn unmeasured(run: &FailedRun) -> String {
+    let (job, uuid, reason) = (&run.job_name, &run.uuid, run.reason());
+    format!("{job}: no sample of run {uuid} left a report: {reason}")
 }

@@ -1,7 +1,7 @@
 //! What a server has of what is asked for, brought into a store.
 
 use anyhow::Result;
-use guidellm_results_model::documents::Summary;
+use guidellm_results_model::documents::{FailedRun, Summary};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -11,9 +11,9 @@ use super::Selector;
 use crate::bulk::Stop;
 use crate::cli::SourceArguments;
 use crate::cluster::{Cluster, ClusterError, Connection, Search};
-use crate::export::{export_benchmark, parsed, term};
+use crate::export::{export_benchmark, failed_runs_of, parsed, summaries_of, term};
 use crate::kube_burner::{Alert, Document, JobSummary, Metric};
-use crate::sink::Sinks;
+use crate::sink::{Sink, Sinks};
 use crate::store::{Store, Tables};
 
 /// The run of a document of any kind.
@@ -64,18 +64,15 @@ async fn fetch_from(
             alternatives.extend(runs.iter().map(|uuid| term("uuid.keyword", uuid.as_str())));
         }
     }
-    let mut filters = vec![
-        term("metricName.keyword", "guidellmSummary"),
-        json!({ "exists": { "field": "benchmark_id" } }),
-    ];
-    if !selectors.is_empty() {
-        filters.push(any_of(&alternatives));
-    }
     let job = source.job_name.as_deref();
-    filters.extend(job.map(|job| term("job_name.keyword", job)));
+    let job = job.map(|job| term("job_name.keyword", job));
+    let asked = |alternatives: &[Value]| {
+        let named = (!selectors.is_empty()).then(|| any_of(alternatives));
+        named.into_iter().chain(job.clone()).collect()
+    };
     let mut summaries: Vec<Summary> = Vec::new();
     search
-        .for_each(&all_of(&filters), |page| {
+        .for_each(&summaries_of(asked(&alternatives)), |page| {
             summaries.extend(parsed::<Summary>(page)?);
             anyhow::Ok(())
         })
@@ -99,7 +96,17 @@ async fn fetch_from(
     for uuid in &runs {
         fetch_alerts(search, uuid, &tables).await?;
     }
-    tables.commit()
+    tables.commit()?;
+    // They have no labels of their own: it is their run that is meant.
+    alternatives.push(json!({ "terms": { "uuid.keyword": runs } }));
+    let failed_runs = failed_runs_of(asked(&alternatives));
+    search
+        .for_each(&failed_runs, |page| {
+            let runs = parsed::<FailedRun>(page)?;
+            runs.iter().try_for_each(|run| store.failed_run(run))
+        })
+        .await?;
+    Ok(())
 }
 
 fn alternative(selector: &Selector) -> Option<Value> {

@@ -45,13 +45,22 @@ impl Selector {
         pairs.map_or_else(|| Self::Run(text.to_owned()), Self::Labels)
     }
 
+    /// Whether all of a run is meant.
+    pub(crate) fn matches_run(&self, uuid: &str) -> bool {
+        match self {
+            Self::Reports(_) | Self::Store(_) => true,
+            Self::Run(wanted) => {
+                uuid == wanted || wanted.len() >= PREFIX && uuid.starts_with(wanted.as_str())
+            }
+            Self::Labels(_) => false,
+        }
+    }
+
     /// Whether a benchmark is meant; `facts` is what is known of its run.
     pub(crate) fn matches(&self, summary: &Summary, facts: &Map<String, Value>) -> bool {
         match self {
-            Self::Reports(_) | Self::Store(_) => true,
-            Self::Run(uuid) => {
-                let own = &*summary.origin.uuid;
-                own == uuid || uuid.len() >= PREFIX && own.starts_with(uuid.as_str())
+            Self::Reports(_) | Self::Store(_) | Self::Run(_) => {
+                self.matches_run(&summary.origin.uuid)
             }
             Self::Labels(wanted) => wanted.iter().all(|(name, value)| {
                 let name = name.strip_prefix("labels.").unwrap_or(name);

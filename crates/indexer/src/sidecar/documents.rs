@@ -52,7 +52,7 @@ pub(super) fn send(mut from: impl BufRead, mut to: impl Write) -> Result<u64> {
 pub struct Received {
     /// How many there were.
     pub documents: u64,
-    /// Those of runs that left no report, for which a store has no place.
+    /// Those of runs that left no report.
     pub failed: Vec<FailedRun>,
 }
 
@@ -110,6 +110,8 @@ pub fn receive(mut from: impl BufRead, store: &Store) -> Result<Received> {
                     anyhow::bail!("of {documents} documents {} came", received.documents);
                 }
                 staged.commit()?;
+                let mut failed = received.failed.iter();
+                failed.try_for_each(|run| store.failed_run(run))?;
                 return Ok(received);
             }
         }
@@ -218,7 +220,7 @@ mod tests {
         let output = Output::create(&file, Format::Ndjson).unwrap();
         read(&output);
         let failed = failed();
-        output.add(failed.document_id, &failed).unwrap();
+        output.failed_run(&failed).unwrap();
         Box::new(output).finish().unwrap();
         let lines = std::fs::read(&file).unwrap();
         let mut sent = Vec::new();
@@ -249,7 +251,9 @@ mod tests {
             tempfile::tempdir().unwrap(),
             tempfile::tempdir().unwrap(),
         );
-        read(&Store::open(read_in.path()).unwrap());
+        let store = Store::open(read_in.path()).unwrap();
+        read(&store);
+        store.failed_run(&failed()).unwrap();
         let sent = sent(folder.path());
         let store = Store::open(received_in.path()).unwrap();
         // Again after a kill between the commit and the acknowledgement.

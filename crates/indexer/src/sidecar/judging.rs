@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
-use guidellm_results_model::documents::{Request, Summary};
+use guidellm_results_model::documents::{FailedRun, Request, Summary};
 use guidellm_results_model::slo::{Outcome, Slos, Verdict};
 use guidellm_results_model::{Consumer, ScenarioKey};
 
@@ -75,6 +75,10 @@ impl Sink for Judging<'_> {
             judging: self,
             summaries: Vec::new(),
         }))
+    }
+
+    fn failed_run(&self, run: &FailedRun) -> Result<()> {
+        self.sink.failed_run(run)
     }
 }
 

@@ -12,7 +12,7 @@ use guidellm_results_model::{ReadOptions, RunContext, Source};
 use super::health::Progress;
 use super::judging::Judging;
 use super::signals::Signals;
-use crate::bulk::{BulkSink, Kind, Shipped, Stop};
+use crate::bulk::{BulkSink, Shipped, Stop};
 use crate::cli::SendingArguments;
 use crate::kube_burner::DocumentSink;
 use crate::output::{Format, Output};
@@ -73,9 +73,8 @@ impl Shipment<'_> {
     fn index(&self, stop: &Stop, progress: &Progress) -> Result<Sent> {
         let sink = self.open(stop)?;
         progress.sending(sink.watch());
-        let add = |failed: &FailedRun| Ok(sink.add(Kind::Summary, failed.document_id, failed)?);
         let judging = Judging::new(&sink, self.slos);
-        let failures = self.read(&judging, add)?;
+        let failures = self.read(&judging)?;
         let judged = judging.judged();
         DocumentSink::add(&sink, judged.alerts)?;
         Ok(Sent {
@@ -90,18 +89,13 @@ impl Shipment<'_> {
     /// Writes it into a file, which has its name once it is whole; reports that could not be read.
     pub(super) fn write(&self, path: &Path) -> Result<Vec<String>> {
         let output = Output::create(path, Format::Ndjson)?;
-        let add = |failed: &FailedRun| output.add(failed.document_id, failed);
-        let failures = self.read(&output, add)?;
+        let failures = self.read(&output)?;
         Sink::finish(Box::new(output))?;
         Ok(failures)
     }
 
-    /// Reads the reports into a sink; without any, `add` takes what stands for them.
-    fn read(
-        &self,
-        sink: &dyn Sink,
-        add: impl FnOnce(&FailedRun) -> Result<()>,
-    ) -> Result<Vec<String>> {
+    /// Reads the reports into a sink; without any, what stands for them.
+    fn read(&self, sink: &dyn Sink) -> Result<Vec<String>> {
         let options = ReadOptions {
             salvage: true,
             ..ReadOptions::default()
@@ -114,8 +108,7 @@ impl Shipment<'_> {
         };
         let failures: Vec<String> = self.reports.iter().filter_map(index).collect();
         if failures.len() == self.reports.len() {
-            let failed = FailedRun::new(&self.context, self.unnamed, now()?);
-            add(&failed)?;
+            sink.failed_run(&FailedRun::new(&self.context, self.unnamed, now()?))?;
         }
         Ok(failures)
     }

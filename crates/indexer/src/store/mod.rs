@@ -8,8 +8,10 @@
 //! again, twice at once, or after a kill leaves one copy.
 //!
 //! kube-burner's documents are beside them: `metrics/run=<uuid>/job=<job>/<id>.parquet`, a file for
-//! each metric, `job_summaries` and `alerts`.
+//! each metric, `job_summaries` and `alerts`. A run that left no report has its line in
+//! `failed_runs/run=<uuid>/job=<job>/<id>.parquet`.
 
+mod failed;
 mod parquet;
 mod read;
 mod staged;
@@ -21,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
+use guidellm_results_model::documents::FailedRun;
 
 use self::staged::Staged;
 pub use self::tables::Tables;
@@ -85,6 +88,10 @@ impl Sink for Store {
     /// Nothing of it is seen before it is committed.
     fn stage(&self) -> Result<Box<dyn StagedReport + '_>> {
         Ok(Box::new(Staged::new(&self.root, &self.unfinished)?))
+    }
+
+    fn failed_run(&self, run: &FailedRun) -> Result<()> {
+        self.keep_failed_run(run)
     }
 }
 

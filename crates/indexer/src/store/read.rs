@@ -13,6 +13,7 @@ use polars_io::SerReader;
 use polars_io::parquet::read::ParquetReader;
 use serde_json::{Map, Value};
 
+use super::failed::FAILED_RUNS;
 use super::staged::file_name;
 use super::staging::partition;
 use super::tables::table;
@@ -42,7 +43,8 @@ impl Store {
     /// Whether a folder is a store with documents of benchmarks.
     #[must_use]
     pub fn is_one(root: &Path) -> bool {
-        root.join(SUMMARIES).is_dir()
+        let folders = [SUMMARIES, FAILED_RUNS];
+        folders.iter().any(|it| root.join(it).is_dir())
     }
 
     /// All its summaries, as [`summaries_frame`] has them.
@@ -200,18 +202,18 @@ fn place(path: &Path) -> String {
 }
 
 /// A path as a pattern that means it alone.
-fn literal(path: &Path) -> PathBuf {
+pub(super) fn literal(path: &Path) -> PathBuf {
     glob::Pattern::escape(&path.to_string_lossy()).into()
 }
 
 /// The Parquet files of the folders that a pattern means.
-fn files(folders: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn files(folders: &Path) -> Result<Vec<PathBuf>> {
     let pattern = format!("{}/*.parquet", folders.display());
     Ok(glob::glob(&pattern)?.collect::<Result<_, _>>()?)
 }
 
 /// Rows of a file, in the types that they were written with.
-fn read(
+pub(super) fn read(
     path: &Path,
     schema: &Schema,
     columns: Option<&[&str]>,

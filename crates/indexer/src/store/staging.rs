@@ -1,6 +1,7 @@
 //! A folder of the store in which files are written, before they are renamed into place.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -42,6 +43,13 @@ impl Staging {
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(format!("{name}.partial"))
     }
+}
+
+/// Puts a file into its folder, so that it survives a power cut.
+pub(super) fn place(staged: &Path, folder: &Path, name: &str) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    fs::rename(staged, folder.join(format!("{name}.parquet")))?;
+    File::open(folder)?.sync_all()
 }
 
 /// What is wrong when a file cannot be written.

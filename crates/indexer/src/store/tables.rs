@@ -1,7 +1,7 @@
 //! kube-burner's documents on their way into the store.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +11,7 @@ use polars_io::parquet::write::BatchedWriter;
 use uuid::Uuid;
 
 use super::parquet::{ROW_GROUP_ROWS, ROW_GROUP_TEXT_BYTES, parquet, sync};
-use super::staging::{Staging, failure, partition};
+use super::staging::{Staging, failure, partition, place};
 use crate::bulk::Kind;
 use crate::kube_burner::{Document, frame};
 use crate::unfinished::Registry;
@@ -105,18 +105,14 @@ impl Tables {
     pub fn commit(self) -> Result<()> {
         let mut open = self.open.into_inner();
         let open = open.as_mut().unwrap_or_else(PoisonError::get_mut);
-        let place = || failure(&self.root);
-        open.flush().with_context(place)?;
+        let wrong = || failure(&self.root);
+        open.flush().with_context(wrong)?;
         for rows in open.files.values() {
-            rows.writer.finish().with_context(place)?;
-            sync(&rows.staged).with_context(place)?;
+            rows.writer.finish().with_context(wrong)?;
+            sync(&rows.staged).with_context(wrong)?;
         }
         for (id, rows) in &open.files {
-            fs::create_dir_all(&rows.folder).with_context(place)?;
-            let placed = rows.folder.join(format!("{id}.parquet"));
-            fs::rename(&rows.staged, placed).with_context(place)?;
-            let folder = File::open(&rows.folder).with_context(place)?;
-            folder.sync_all().with_context(place)?;
+            place(&rows.staged, &rows.folder, &id.to_string()).with_context(wrong)?;
         }
         Ok(())
     }
@@ -149,6 +145,8 @@ pub(super) fn table(kind: Kind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use polars_io::SerReader;
     use polars_io::parquet::read::ParquetReader;
 

@@ -94,5 +94,6 @@ pub(super) fn analysis(run: &str, facts: &Value, scenarios: Vec<Scenario>) -> An
             facts,
         }],
         scenarios,
+        failed_runs: Vec::new(),
     }
 }

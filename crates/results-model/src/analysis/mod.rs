@@ -10,6 +10,7 @@ pub mod compare;
 mod direction;
 mod documents;
 mod doubts;
+mod failed;
 mod glance;
 pub mod history;
 mod model;
@@ -71,7 +72,11 @@ pub fn analyse<D: Documents>(
         samples.sort_by_key(|it| (started(&runs, &it.origin.uuid), it.origin.sample));
         scenarios.push(scenario::scenario(documents, key, samples, options)?);
     }
-    Ok(Analysis { runs, scenarios })
+    Ok(Analysis {
+        runs,
+        scenarios,
+        failed_runs: Vec::new(),
+    })
 }
 
 fn started(runs: &[Run], uuid: &str) -> Option<Timestamp> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::documents::{ErrorClass, Summary, Timestamp};
+use crate::documents::{ErrorClass, FailedRun, Summary, Timestamp};
 use crate::figures::{Figure, Metric};
 use crate::inference::Interval;
 use crate::scenario::ScenarioKey;
@@ -62,6 +62,10 @@ pub struct Analysis {
     pub runs: Vec<Run>,
     /// Their scenarios, in the order in which they were first run.
     pub scenarios: Vec<Scenario>,
+    /// Samples that left no report, so far as somebody told; see
+    /// [`with_failed_runs`](Self::with_failed_runs).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed_runs: Vec<FailedRun>,
 }
 
 /// A run: what has one `uuid`.

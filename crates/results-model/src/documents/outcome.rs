@@ -81,4 +81,11 @@ impl FailedRun {
             },
         }
     }
+
+    /// Why it left no report, in words.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        let reason = self.outcome.failure_reason.as_deref();
+        reason.unwrap_or("nobody knows why")
+    }
 }

@@ -2,9 +2,8 @@
 //! tells them once they are safe.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io::{self, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +11,6 @@ use anyhow::{Context, Result, anyhow, bail};
 use futures::StreamExt;
 use guidellm_indexer::{Backoff, Received, Store, receive};
 use guidellm_results_model::Exit;
-use guidellm_results_model::documents::FailedRun;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::ResourceExt;
@@ -41,8 +39,6 @@ const PIECES: usize = 8;
 pub(super) struct HandOver {
     cluster: Cluster,
     store: PathBuf,
-    /// The run's.
-    folder: PathBuf,
     narrator: Narrator,
 }
 
@@ -72,17 +68,11 @@ pub(super) fn patience() -> humantime::FormattedDuration {
 }
 
 impl HandOver {
-    /// From a cluster into the command's store; `folder` is the run's.
-    pub(super) fn new(
-        command: &RunCommand,
-        cluster: &Cluster,
-        folder: &Path,
-        narrator: &Narrator,
-    ) -> Self {
+    /// From a cluster into the command's store.
+    pub(super) fn new(command: &RunCommand, cluster: &Cluster, narrator: &Narrator) -> Self {
         Self {
             cluster: cluster.clone(),
             store: command.fetched_into(),
-            folder: folder.to_owned(),
             narrator: narrator.clone(),
         }
     }
@@ -179,32 +169,19 @@ impl HandOver {
             (Err(error), Ok(code)) => bail!("exit code {code}: {error:#}"),
             (Err(error), Err(ended)) => bail!("{ended:#}; {error:#}"),
         };
-        for run in &failed {
-            self.keep(run)?;
-        }
         let told = acknowledge(api, pod).await;
         told.context("they are in the store, but its sidecar does not know it")?;
         let store = self.store.display();
         self.narrator.tell(&format!(
             "  {documents} documents of pod/{pod} are in {store}"
         ));
+        for run in &failed {
+            let (sample, job, reason) = (run.sample, &run.job_name, run.reason());
+            self.narrator.warn(&format!(
+                "warning: sample {sample} of {job} left no report: {reason}"
+            ));
+        }
         Ok(true)
-    }
-
-    /// A store has no place for a run that left no report.
-    fn keep(&self, run: &FailedRun) -> Result<()> {
-        let name = format!("failed-run-{}.json", run.document_id);
-        let path = self.folder.join(name);
-        let place = || path.display().to_string();
-        fs::write(&path, serde_json::to_vec(run)?).with_context(place)?;
-        let reason = run.outcome.failure_reason.as_deref().unwrap_or("no report");
-        self.narrator.warn(&format!(
-            "warning: sample {} of {} left no report ({reason}); {}",
-            run.sample,
-            run.job_name,
-            path.display()
-        ));
-        Ok(())
     }
 }
 

@@ -111,7 +111,7 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
         narrator: &narrator,
         hand_over: run
             .fetches()
-            .then(|| HandOver::new(command, &cluster, &folder, &narrator)),
+            .then(|| HandOver::new(command, &cluster, &narrator)),
         book: Arc::clone(&book),
     };
     let target = Target {
