@@ -177,9 +177,9 @@ def check_failed(server: Server, binary: str, folder: str) -> list[str]:
     code, _, told = asked(binary, folder, "scenarios", "run-none", *where)
     if code != 2 or "sample 0 of rag left no report: OOMKilled" not in told:
         found.append(f"run-none: exit {code}: {told}")
-    targets = ("-o", "lost.ndjson", "--store", "brought")
+    targets = ("-o", "lost.ndjson", "--format", "ndjson", "--store", "brought")
     code, outcome, told = asked(binary, folder, "export", *where, *targets, "--json")
-    if code or json.loads(outcome)["failed_runs"] != len(there):
+    if code or outcome["failed_runs"] != len(there):
         found.append(f"export: exit {code}: {told}{outcome}")
     written = [json.loads(it) for it in Path(folder, "lost.ndjson").read_text().splitlines()]
     back = [it for it in written if "benchmark_id" not in it]
