@@ -363,6 +363,13 @@ def check_discarded(world: World, version: str) -> list[str]:
     return handed_over.discarded(world, told, run)
 
 
+def check_lost(world: World, version: str) -> list[str]:
+    """The same of a benchmark that cannot begin, for want of a tokenizer: that is in the store."""
+    run, scenario = "lost", {**SCENARIOS[0], "samples": 1, "seconds": 2}
+    told = arguments(world, run, version, [scenario], {"model": "nobody/nothing"})
+    return handed_over.lost(world, told, run, scenario["name"]) + deleted(world, run)
+
+
 CHECKS = (
     check_ended, check_documents, check_asked, check_spread, check_summaries, check_metrics,
     check_load, check_deleted,
@@ -387,7 +394,7 @@ def main(binary: str, sidecar: str, search: str, *versions: str) -> int:
             print(f"        a run with GuideLLM {version}: {time.monotonic() - began:.0f} s")
             for check in CHECKS:
                 tried(tally, f"{version}: {check.__name__}", check, ran)
-        lasts = (check_unsent, check_guarded, check_fetched, check_killed, check_discarded)
+        lasts = (check_unsent, check_guarded, check_fetched, check_lost, check_killed, check_discarded)
         for last in lasts:
             tried(tally, f"{version}: {last.__name__}", last, world, version)
     return tally.finish()

@@ -80,6 +80,26 @@ def fetched(
     return found + differences(world, run, store, reports)
 
 
+def lost(world: World, told: list[str], run: str, scenario: str) -> list[str]:
+    """A run whose only sample leaves no report: the store has what stands for it, and what is asked
+    about the run says so."""
+    store = world.folder / f"{run}-store"
+    code, outcome, words = world.call(*world.alone("run", store, *told, "--keep"))
+    found = [] if code == 1 else [f"exit code {code}: {outcome} {words}"]
+    tables = [pq.read_table(it, partitioning=None) for it in store.glob("failed_runs/**/*.parquet")]
+    rows = [row for table in tables for row in table.to_pylist()]
+    seen = [(it["uuid"], it["job_name"], it["sample"], it["passed"], it["namespace"]) for it in rows]
+    if seen != [(run, scenario, 0, False, run)]:
+        return [*found, f"in the store: {seen}; {words}"]
+    reason = rows[0]["failure_reason"]
+    found += [] if f"sample 0 of {scenario} left no report: {reason}" in words else [words]
+    asked = str(Path(world.binary).with_name("guidellm-indexer"))
+    code, _, words = indexer(asked, "scenarios", run, "--store", str(store))
+    if code != 2 or f"sample 0 of {scenario} left no report: {reason}" not in words:
+        found.append(f"asked: exit code {code}: {words}")
+    return found
+
+
 def killed(world: World, told: list[str], run: str) -> list[str]:
     """A run on an emptyDir by somebody who may not fetch documents, killed when that was told; then
     `gc`, which leaves them, and `--resume` by somebody who may. Its objects go with it."""

@@ -56,8 +56,8 @@ class World:
         self.lab.__enter__()
         sidecar = self.lab.indexer(self.indexer)
         self.told = {it: self.lab.variables | self.lab.guidellm(it) | sidecar for it in self.versions}
-        # Of each run of a release, one that is for what goes wrong, one by TLS, and one without a server.
-        self.cluster.provide(len(self.versions) + 3)
+        # Of each run of a release, one that is for what goes wrong, one by TLS, and two without a server.
+        self.cluster.provide(len(self.versions) + 4)
         self.cluster.resolve({SEARCH: self.cluster.address})
         self.cluster.enter()
         self.server.__enter__()
