@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use guidellm_results_model::analysis::{Documents, Glance};
+use guidellm_results_model::analysis::{Documents, Glance, still_failed};
 use guidellm_results_model::documents::{Request, Summary};
 use guidellm_results_model::frames::{objects, summaries_frame};
 use guidellm_results_model::{Consumer, Exit, Verification};
@@ -90,6 +90,7 @@ pub(crate) fn run(arguments: &SummaryArguments) -> Result<Exit> {
         if !arguments.json {
             drawn.extend(drawn_of(&store, &stored)?);
         }
+        tell_failed(&store, &stored)?;
         frame.vstack_mut(&stored)?;
     }
     let frame = frame.sort(["timestamp"], SortMultipleOptions::default())?;
@@ -106,6 +107,22 @@ pub(crate) fn run(arguments: &SummaryArguments) -> Result<Exit> {
         (0, _) => Exit::Unusable,
         _ => Exit::SomeFailed,
     })
+}
+
+/// Names samples of a store that left no report, and so are in no row.
+fn tell_failed(store: &Store, summaries: &DataFrame) -> Result<()> {
+    let uuids = summaries.column("uuid")?.str()?;
+    let jobs = summaries.column("job_name")?.str()?;
+    let samples = summaries.column("sample")?.i64()?;
+    let rows = uuids.iter().zip(jobs.iter()).zip(samples.iter());
+    let measured = rows.filter_map(|((uuid, job), sample)| {
+        let sample = u32::try_from(sample?).ok()?;
+        Some((uuid?, job?, sample))
+    });
+    for run in still_failed(store.failed_runs()?, measured) {
+        tell(&format!("warning: run {}: {run}", run.uuid));
+    }
+    Ok(())
 }
 
 /// What is drawn of a store's requests. Of a summary whose requests cannot be read, nothing is: its

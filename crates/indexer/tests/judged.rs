@@ -115,6 +115,10 @@ fn of_what_left_no_report_nothing_is_kept() {
     let doubt = "warning: chat constant 4/s: 1 of 2 samples left no report: OOMKilled";
     assert_eq!((code, text.contains(doubt)), (Some(0), true), "{text}");
     store.failed_run(&failed("run-0", "rag", 0)).unwrap();
+    let summary = errors(&run(folder, &["summary"]));
+    let failed_one = "warning: run run-0: sample 1 of chat left no report: OOMKilled";
+    assert!(summary.contains(failed_one), "{summary}");
+    assert_eq!(summary.matches("left no report").count(), 2, "{summary}");
     let (code, text) = check(folder, slos, &["--record"]);
     let lost = "rag: no sample of run run-0 left a report: OOMKilled";
     let told = text.contains("FAILED  rag: ttft_p95_ms <= 500: ") && text.contains(lost);

@@ -149,13 +149,11 @@ impl Selected {
         let Some(run) = failed.first() else {
             return Ok(());
         };
-        let (name, reason) = (self.name(), run.reason());
-        let (job, sample) = (&run.job_name, run.sample);
         let more = match failed.len() - 1 {
             0 => String::new(),
             more => format!("; so did {more} more"),
         };
-        bail!("{name}: sample {sample} of {job} left no report: {reason}{more}");
+        bail!("{}: {run}{more}", self.name());
     }
 
     /// What stands for samples of the same runs that left no report.

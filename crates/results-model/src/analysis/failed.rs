@@ -9,15 +9,13 @@ impl Analysis {
     /// The same, with what is known of samples that left no report. Those that left one when they were
     /// tried again are left out; the figures of a scenario whose job lost a sample are in doubt.
     #[must_use]
-    pub fn with_failed_runs(mut self, mut failed_runs: Vec<FailedRun>) -> Self {
+    pub fn with_failed_runs(mut self, failed_runs: Vec<FailedRun>) -> Self {
         let samples = self.scenarios.iter().flat_map(|it| &it.samples);
-        let measured: BTreeSet<_> = samples
-            .map(|it| {
-                let origin = &it.summary.origin;
-                (&*origin.uuid, &*origin.job_name, origin.sample)
-            })
-            .collect();
-        failed_runs.retain(|it| !measured.contains(&(&*it.uuid, &*it.job_name, it.sample)));
+        let measured = samples.map(|it| {
+            let origin = &it.summary.origin;
+            (&*origin.uuid, &*origin.job_name, origin.sample)
+        });
+        let failed_runs = still_failed(failed_runs, measured);
         for scenario in &mut self.scenarios {
             let doubt = doubt(scenario, &failed_runs);
             scenario.doubts.extend(doubt);
@@ -38,6 +36,17 @@ impl Analysis {
             .filter(|it| known.insert((&*it.uuid, &*it.job_name)))
             .collect()
     }
+}
+
+/// Those of which there is no benchmark, given each benchmark's uuid, job and sample: the others left a
+/// report when they were tried again.
+pub fn still_failed<'a>(
+    mut failed_runs: Vec<FailedRun>,
+    measured: impl Iterator<Item = (&'a str, &'a str, u32)>,
+) -> Vec<FailedRun> {
+    let measured: BTreeSet<_> = measured.collect();
+    failed_runs.retain(|it| !measured.contains(&(&*it.uuid, &*it.job_name, it.sample)));
+    failed_runs
 }
 
 fn doubt(scenario: &Scenario, failed_runs: &[FailedRun]) -> Option<String> {

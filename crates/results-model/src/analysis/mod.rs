@@ -23,6 +23,7 @@ mod spread;
 
 pub use direction::Direction;
 pub use documents::{Documents, MetricSample};
+pub use failed::still_failed;
 pub use glance::{Glance, Span};
 pub use model::{
     Analysis, Basis, Curve, ErrorCount, Goodput, Limits, Options, PooledFigure, Resource, Run,

@@ -1,5 +1,7 @@
 //! How and where a benchmark's process ended, for whoever watched it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -87,5 +89,16 @@ impl FailedRun {
     pub fn reason(&self) -> &str {
         let reason = self.outcome.failure_reason.as_deref();
         reason.unwrap_or("nobody knows why")
+    }
+}
+
+impl fmt::Display for FailedRun {
+    /// `sample 2 of steady-chat-10 left no report: OOMKilled`
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sample, job, reason) = (self.sample, &self.job_name, self.reason());
+        write!(
+            formatter,
+            "sample {sample} of {job} left no report: {reason}"
+        )
     }
 }

@@ -176,10 +176,7 @@ impl HandOver {
             "  {documents} documents of pod/{pod} are in {store}"
         ));
         for run in &failed {
-            let (sample, job, reason) = (run.sample, &run.job_name, run.reason());
-            self.narrator.warn(&format!(
-                "warning: sample {sample} of {job} left no report: {reason}"
-            ));
+            self.narrator.warn(&format!("warning: {run}"));
         }
         Ok(true)
     }
