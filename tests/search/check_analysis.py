@@ -50,13 +50,18 @@ def fill(server: Server, binary: str, folder: str, index: str) -> list[str]:
             code, _, told = indexer(binary, *command, *targets, folder=folder)
             if code:
                 found.append(f"{report}: exit {code}: {told}")
-        lines = []
-        for document in kube_burner(uuid, image, "2026-11-24T06:01:01.000000Z"):
-            lines += [json.dumps({"index": {"_index": index}}), json.dumps(document)]
-        status, answer = server.call("POST", "_bulk?refresh=true", "\n".join(lines) + "\n")
-        if status != 200 or answer["errors"]:
-            found.append(f"bulk: {answer}")
+        found += put(server, index, kube_burner(uuid, image, "2026-11-24T06:01:01.000000Z"))
     return found
+
+
+def put(server: Server, index: str, documents: list[dict]) -> list[str]:
+    """Puts documents into the server, under their own ids if they have some."""
+    lines = []
+    for document in documents:
+        own = {"_id": document["document_id"]} if "document_id" in document else {}
+        lines += [json.dumps({"index": {"_index": index} | own}), json.dumps(document)]
+    status, answer = server.call("POST", "_bulk?refresh=true", "\n".join(lines) + "\n")
+    return [f"bulk: {answer}"] if status != 200 or answer["errors"] else []
 
 
 def asked(binary: str, folder: str, *command: str) -> tuple[int, object, str]:
@@ -160,11 +165,7 @@ def check_failed(server: Server, binary: str, folder: str) -> list[str]:
     """Samples that left no report are told, and are brought back as they are."""
     found = fill(server, binary, folder, "lost")
     there = [failed("run-base", JOB, 2), failed("run-base", "rag", 0), failed("run-none", "rag", 0)]
-    lines = []
-    for document in there:
-        action = {"index": {"_index": "lost", "_id": document["document_id"]}}
-        lines += [json.dumps(action), json.dumps(document)]
-    server.call("POST", "_bulk?refresh=true", "\n".join(lines) + "\n")
+    found += put(server, "lost", there)
     where = ("--es-server", server.url, "--es-index", "lost")
     for asked_about in ("run-base", "eppImage=epp:1.0"):
         code, _, told = asked(binary, folder, "scenarios", asked_about, *where)

@@ -159,8 +159,11 @@ impl Selected {
     /// What stands for samples of the same runs that left no report.
     fn failed_runs(&self, of: &[Summary]) -> Result<Vec<FailedRun>> {
         let runs: BTreeSet<&str> = of.iter().map(|it| &*it.origin.uuid).collect();
-        let mut failed = self.store.failed_runs()?;
-        failed.retain(|run| runs.contains(&*run.uuid) && self.has_job(&run.job_name));
+        let mut failed = Vec::new();
+        for uuid in runs {
+            failed.extend(self.store.failed_runs_of(uuid)?);
+        }
+        failed.retain(|run| self.has_job(&run.job_name));
         Ok(failed)
     }
 

@@ -1,5 +1,6 @@
 //! Runs that left no report: `failed_runs/run=<uuid>/job=<job>/<document_id>.parquet`.
 
+use std::path::Path;
 use std::slice;
 
 use anyhow::{Context, Result};
@@ -9,7 +10,7 @@ use serde_json::Value;
 
 use super::Store;
 use super::parquet::write_frame;
-use super::read::{files, literal, read};
+use super::read::{files, jobs_of, literal, read};
 use super::staging::{Staging, failure, partition, place};
 
 /// Their folder.
@@ -22,16 +23,12 @@ impl Store {
     ///
     /// If a file cannot be read.
     pub fn failed_runs(&self) -> Result<Vec<FailedRun>> {
-        let schema = failed_runs_frame(&[])?.schema().clone();
-        let folder = literal(&self.root.join(FAILED_RUNS));
-        let mut runs = Vec::new();
-        for path in files(&folder.join("run=*/job=*"))? {
-            let wrong = || format!("{}: is of another release", path.display());
-            for row in objects(&read(&path, &schema, None, None)?)? {
-                runs.push(serde_json::from_value(Value::Object(row)).with_context(wrong)?);
-            }
-        }
-        Ok(runs)
+        in_folders(&literal(&self.root.join(FAILED_RUNS)).join("run=*/job=*"))
+    }
+
+    /// The same of one run.
+    pub(crate) fn failed_runs_of(&self, uuid: &str) -> Result<Vec<FailedRun>> {
+        in_folders(&jobs_of(&self.root.join(FAILED_RUNS), uuid))
     }
 
     pub(super) fn keep_failed_run(&self, run: &FailedRun) -> Result<()> {
@@ -45,6 +42,19 @@ impl Store {
         let placed = written.and_then(|()| Ok(place(&staged, &folder, &id)?));
         placed.with_context(|| failure(&self.root))
     }
+}
+
+/// What is in the files of the folders that a pattern means.
+fn in_folders(folders: &Path) -> Result<Vec<FailedRun>> {
+    let schema = failed_runs_frame(&[])?.schema().clone();
+    let mut runs = Vec::new();
+    for path in files(folders)? {
+        let wrong = || format!("{}: is of another release", path.display());
+        for row in objects(&read(&path, &schema, None, None)?)? {
+            runs.push(serde_json::from_value(Value::Object(row)).with_context(wrong)?);
+        }
+    }
+    Ok(runs)
 }
 
 #[cfg(test)]
@@ -88,7 +98,9 @@ mod tests {
         }
         let mut read = store.failed_runs().unwrap();
         read.sort_by(|one, other| other.job_name.cmp(&one.job_name));
-        assert_eq!(read, [killed, unknown]);
+        assert_eq!(read.as_slice(), [killed, unknown]);
+        let of_run = |uuid| store.failed_runs_of(uuid).unwrap().len();
+        assert_eq!((of_run("u"), of_run("v")), (2, 0));
         assert!(Store::is_one(root.path()));
     }
 }

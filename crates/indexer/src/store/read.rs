@@ -89,8 +89,7 @@ impl Store {
         let folder = if let Some(job_name) = job_name {
             literal(&folder.join(partition(uuid, job_name)))
         } else {
-            let any = partition(uuid, "");
-            literal(&folder.join(any.parent().unwrap_or(&any))).join("job=*")
+            jobs_of(&folder, uuid)
         };
         let schema = frame(kind, &[])?.schema().clone();
         let files = files(&folder)?;
@@ -204,6 +203,12 @@ fn place(path: &Path) -> String {
 /// A path as a pattern that means it alone.
 pub(super) fn literal(path: &Path) -> PathBuf {
     glob::Pattern::escape(&path.to_string_lossy()).into()
+}
+
+/// The folders of a run's jobs in a table's folder, as a pattern.
+pub(super) fn jobs_of(table: &Path, uuid: &str) -> PathBuf {
+    let any = partition(uuid, "");
+    literal(&table.join(any.parent().unwrap_or(&any))).join("job=*")
 }
 
 /// The Parquet files of the folders that a pattern means.
