@@ -14,7 +14,6 @@ use serde::Serialize;
 use crate::cli::{CheckArguments, SourceArguments};
 use crate::kube_burner::{Alert, Document};
 use crate::objectives::{Place, alert, objectives};
-use crate::scenarios::{Fold, analyses};
 use crate::selection::{Selected, tell_doubts};
 use crate::tell;
 use crate::unfinished::Registry;
@@ -60,7 +59,7 @@ pub(crate) fn run(arguments: &CheckArguments, unfinished: &Registry) -> Result<E
     let slos = objectives(&arguments.slo)?;
     let options = arguments.about.pooling.options()?;
     let selected = Selected::open(&arguments.about.what, &arguments.about.source, unfinished)?;
-    let analyses = analyses(&selected, Fold::EachRun, &options)?;
+    let analyses = selected.analyse_each_run(&options)?;
     let judged: Vec<Judged> = analyses.iter().flat_map(|it| judge(&slos, it)).collect();
     if arguments.json {
         let mut stdout = std::io::stdout().lock();

@@ -7,8 +7,7 @@ use guidellm_results_model::Exit;
 use guidellm_results_model::analysis::history::{history, text};
 
 use crate::cli::HistoryArguments;
-use crate::scenarios::{Fold, analyses};
-use crate::selection::Selected;
+use crate::selection::{Selected, tell_unmeasured};
 use crate::unfinished::Registry;
 
 /// What permutations follow from: the same runs always give the same changes.
@@ -17,8 +16,9 @@ const SEED: u64 = 0;
 pub(crate) fn run(arguments: &HistoryArguments, unfinished: &Registry) -> Result<Exit> {
     let options = arguments.about.pooling.options()?;
     let selected = Selected::open(&arguments.about.what, &arguments.about.source, unfinished)?;
-    let analyses = analyses(&selected, Fold::EachRun, &options)?;
+    let analyses = selected.analyse_each_run(&options)?;
     let series = history(&analyses, arguments.figure, 1.0 - options.level, SEED);
+    analyses.iter().for_each(tell_unmeasured);
     if series.is_empty() {
         bail!("{}: no run has {}", selected.name(), arguments.figure);
     }

@@ -168,7 +168,6 @@ fn fits(name: &str, wanted: &str, found: &str) -> bool {
         }
 }
 
-/// A name as a part of a path.
 #[cfg(test)]
 mod tests {
     use super::*;

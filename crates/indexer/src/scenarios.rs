@@ -1,6 +1,5 @@
 //! `guidellm-indexer scenarios`: what the samples of each scenario say together.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::str::FromStr;
 
@@ -9,7 +8,6 @@ use guidellm_results_model::Exit;
 use guidellm_results_model::analysis::{
     Analysis, Limits, Options, PooledFigure, Scenario, sparkline,
 };
-use guidellm_results_model::documents::Summary;
 use guidellm_results_model::figures::{Figure, Member, Metric};
 
 use crate::cli::{PoolingArguments, ScenariosArguments};
@@ -128,12 +126,11 @@ impl PoolingArguments {
 pub(crate) fn run(arguments: &ScenariosArguments, unfinished: &Registry) -> Result<Exit> {
     let options = arguments.about.pooling.options()?;
     let selected = Selected::open(&arguments.about.what, &arguments.about.source, unfinished)?;
-    let fold = if arguments.pool_runs {
-        Fold::AllRuns
+    let analyses = if arguments.pool_runs {
+        vec![selected.analyse(&options)?]
     } else {
-        Fold::EachRun
+        selected.analyse_each_run(&options)?
     };
-    let analyses = analyses(&selected, fold, &options)?;
     let text = if arguments.json {
         serde_json::to_string_pretty(&analyses)? + "\n"
     } else {
@@ -142,42 +139,6 @@ pub(crate) fn run(arguments: &ScenariosArguments, unfinished: &Registry) -> Resu
     };
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(Exit::Done)
-}
-
-/// Which samples belong together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fold {
-    /// Those of one run.
-    EachRun,
-    /// All.
-    AllRuns,
-}
-
-/// An analysis of each run, by time, or one of all.
-pub(crate) fn analyses(
-    selected: &Selected,
-    fold: Fold,
-    options: &Options,
-) -> Result<Vec<Analysis>> {
-    if fold == Fold::AllRuns {
-        return Ok(vec![selected.analyse(options)?]);
-    }
-    let mut summaries = selected.summaries()?;
-    summaries.sort_by_key(|summary| summary.timestamp);
-    let mut runs: Vec<Vec<Summary>> = Vec::new();
-    let mut places: BTreeMap<String, usize> = BTreeMap::new();
-    for summary in summaries {
-        let uuid = summary.origin.uuid.to_string();
-        let place = *places.entry(uuid).or_insert(runs.len());
-        if place == runs.len() {
-            runs.push(Vec::new());
-        }
-        if let Some(run) = runs.get_mut(place) {
-            run.push(summary);
-        }
-    }
-    let runs = runs.into_iter();
-    runs.map(|run| selected.analyse_of(run, options)).collect()
 }
 
 fn table(analyses: &[Analysis], limited: bool) -> String {

@@ -4,7 +4,7 @@ use guidellm_results_model::analysis::Direction;
 use guidellm_results_model::analysis::compare::{Comparison, FigureComparison, ScenarioComparison};
 use guidellm_results_model::figures::Figure;
 
-use super::{change, explained, fact, interval, number, p_value, verdict};
+use super::{change, explained, fact, interval, number, one_sided, p_value, verdict};
 
 pub(super) fn written(comparison: &Comparison, shown: &[Figure]) -> String {
     let mut parts = vec![format!("**{}**", headline(comparison))];
@@ -14,15 +14,7 @@ pub(super) fn written(comparison: &Comparison, shown: &[Figure]) -> String {
     for scenario in &comparison.scenarios {
         parts.push(of_scenario(scenario, shown));
     }
-    let missing = [
-        ("base", &comparison.only_base),
-        ("candidate", &comparison.only_candidate),
-    ];
-    for (side, keys) in missing {
-        parts.extend(list(
-            keys.iter().map(|key| format!("only the {side} has {key}")),
-        ));
-    }
+    parts.extend(list(one_sided(comparison)));
     parts.push(format!("<sub>{}</sub>", escaped(&explained(comparison))));
     parts.join("\n\n") + "\n"
 }

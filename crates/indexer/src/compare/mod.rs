@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::cli::CompareArguments;
 use crate::output::write_whole;
-use crate::selection::{Selected, tell_unmeasured};
+use crate::selection::{Selected, tell_unmeasured, unmeasured};
 use crate::tell;
 use crate::unfinished::Registry;
 
@@ -63,9 +63,7 @@ pub(crate) fn run(arguments: &CompareArguments, unfinished: &Registry) -> Result
     };
     let side = |name: &String| -> Result<_> {
         let selected = Selected::open(std::slice::from_ref(name), &arguments.source, unfinished)?;
-        let analysis = selected.analyse(&options)?;
-        tell_unmeasured(&analysis);
-        Ok(analysis)
+        selected.analyse(&options)
     };
     let (base, candidate) = (side(&arguments.base)?, side(&arguments.candidate)?);
     let comparison = compare(
@@ -88,7 +86,10 @@ pub(crate) fn run(arguments: &CompareArguments, unfinished: &Registry) -> Result
         ComparisonFormat::Text => text::written(&comparison, &shown),
         ComparisonFormat::Markdown => markdown::written(&comparison, &shown),
         ComparisonFormat::Json => serde_json::to_string_pretty(&comparison)? + "\n",
-        ComparisonFormat::Junit => junit::written(&comparison)?,
+        ComparisonFormat::Junit => {
+            [&base, &candidate].into_iter().for_each(tell_unmeasured);
+            junit::written(&comparison)?
+        }
     };
     let stdout = Path::new("-");
     write_whole(arguments.output.as_deref().unwrap_or(stdout), &text)?;
@@ -185,6 +186,26 @@ fn fact(difference: &FactDifference) -> String {
     } = difference;
     let side = |values| known(values).unwrap_or_else(|| "unknown".to_owned());
     format!("{name}: {} -> {}", side(base), side(candidate))
+}
+
+/// What one side alone has, and what a side lost, in words.
+fn one_sided(comparison: &Comparison) -> impl Iterator<Item = String> {
+    let alone = [
+        ("base", &comparison.only_base),
+        ("candidate", &comparison.only_candidate),
+    ];
+    let alone = alone.into_iter().flat_map(|(side, keys)| {
+        let keys = keys.iter();
+        keys.map(move |key| format!("only the {side} has {key}"))
+    });
+    let lost = [
+        ("base", &comparison.lost_base),
+        ("candidate", &comparison.lost_candidate),
+    ];
+    alone.chain(lost.into_iter().flat_map(|(side, runs)| {
+        let runs = runs.iter();
+        runs.map(move |run| format!("lost by the {side}: {}", unmeasured(run)))
+    }))
 }
 
 /// What a threshold came to, in words.

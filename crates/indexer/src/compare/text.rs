@@ -4,7 +4,7 @@ use guidellm_results_model::analysis::Direction;
 use guidellm_results_model::analysis::compare::{Comparison, ScenarioComparison};
 use guidellm_results_model::figures::Figure;
 
-use super::{change, explained, fact, interval, number, p_value, verdict};
+use super::{change, explained, fact, interval, number, one_sided, p_value, verdict};
 use crate::table;
 
 pub(super) fn written(comparison: &Comparison, shown: &[Figure]) -> String {
@@ -17,13 +17,7 @@ pub(super) fn written(comparison: &Comparison, shown: &[Figure]) -> String {
     for scenario in &comparison.scenarios {
         lines.push(of_scenario(scenario, shown));
     }
-    let missing = [
-        ("base", &comparison.only_base),
-        ("candidate", &comparison.only_candidate),
-    ];
-    for (side, keys) in missing {
-        lines.extend(keys.iter().map(|key| format!("only the {side} has {key}")));
-    }
+    lines.extend(one_sided(comparison));
     lines.push(explained(comparison));
     lines.join("\n") + "\n"
 }

@@ -1,6 +1,7 @@
 //! From what a user names to documents to analyse. Whatever is no store yet becomes one, in a
 //! temporary folder: there is one way to read documents.
 
+mod analysed;
 mod remote;
 mod selector;
 
@@ -8,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use guidellm_results_model::analysis::{Analysis, Documents, Options, analyse};
+use guidellm_results_model::analysis::{Analysis, Documents};
 use guidellm_results_model::documents::{FailedRun, Summary};
 use guidellm_results_model::{Exit, ReadOptions, RunContext};
 use serde_json::{Map, Value};
@@ -139,56 +140,9 @@ impl Selected {
         Ok(found)
     }
 
-    /// Fails if what is meant is there, but left no report.
-    fn none_measured(&self) -> Result<()> {
-        let mut failed = self.store.failed_runs()?;
-        failed.retain(|run| {
-            let named = self.selectors.iter().any(|it| it.matches_run(&run.uuid));
-            (self.selectors.is_empty() || named) && self.has_job(&run.job_name)
-        });
-        let Some(run) = failed.first() else {
-            return Ok(());
-        };
-        let more = match failed.len() - 1 {
-            0 => String::new(),
-            more => format!("; so did {more} more"),
-        };
-        bail!("{}: {run}{more}", self.name());
-    }
-
-    /// What stands for samples of the same runs that left no report.
-    fn failed_runs(&self, of: &[Summary]) -> Result<Vec<FailedRun>> {
-        let runs: BTreeSet<&str> = of.iter().map(|it| &*it.origin.uuid).collect();
-        let mut failed = Vec::new();
-        for uuid in runs {
-            failed.extend(self.store.failed_runs_of(uuid)?);
-        }
-        failed.retain(|run| self.has_job(&run.job_name));
-        Ok(failed)
-    }
-
     fn has_job(&self, job_name: &str) -> bool {
         let asked = self.job_name.as_deref();
         asked.is_none_or(|asked| asked == job_name)
-    }
-
-    /// The beginning of an id stands for one run.
-    fn unambiguous(&self, found: &[Summary]) -> Result<()> {
-        for selector in &self.selectors {
-            let Selector::Run(beginning) = selector else {
-                continue;
-            };
-            let runs: BTreeSet<&str> = found
-                .iter()
-                .map(|it| &*it.origin.uuid)
-                .filter(|uuid| uuid.starts_with(beginning.as_str()))
-                .collect();
-            if runs.len() > 1 && !runs.contains(beginning.as_str()) {
-                let runs: Vec<&str> = runs.into_iter().collect();
-                bail!("{beginning}: several runs begin so: {}", runs.join(", "));
-            }
-        }
-        Ok(())
     }
 
     /// Puts kube-burner's documents where these documents are: a store, or the server that has them.
@@ -229,17 +183,6 @@ impl Selected {
             alerts.retain(|it| it.job_name.is_empty() || *it.job_name == **job);
         }
         Ok(alerts)
-    }
-
-    /// What they say together.
-    pub(crate) fn analyse(&self, options: &Options) -> Result<Analysis> {
-        self.analyse_of(self.summaries()?, options)
-    }
-
-    /// What some of them say together.
-    pub(crate) fn analyse_of(&self, of: Vec<Summary>, options: &Options) -> Result<Analysis> {
-        let failed = self.failed_runs(&of)?;
-        Ok(analyse(&self.store, of, options)?.with_failed_runs(failed))
     }
 }
 

@@ -45,6 +45,14 @@ impl Selector {
         pairs.map_or_else(|| Self::Run(text.to_owned()), Self::Labels)
     }
 
+    /// The beginning of the id of a run that is meant.
+    pub(super) fn beginning(&self) -> Option<&str> {
+        match self {
+            Self::Run(beginning) => Some(beginning),
+            Self::Reports(_) | Self::Store(_) | Self::Labels(_) => None,
+        }
+    }
+
     /// Whether all of a run is meant.
     pub(crate) fn matches_run(&self, uuid: &str) -> bool {
         match self {

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::Store;
 use super::parquet::write_frame;
-use super::read::{files, jobs_of, literal, read};
-use super::staging::{Staging, failure, partition, place};
+use super::read::{files, literal, read};
+use super::staging::{Staging, failure, partition, place, value_of};
 
 /// Their folder.
 pub(super) const FAILED_RUNS: &str = "failed_runs";
@@ -23,12 +23,20 @@ impl Store {
     ///
     /// If a file cannot be read.
     pub fn failed_runs(&self) -> Result<Vec<FailedRun>> {
-        in_folders(&literal(&self.root.join(FAILED_RUNS)).join("run=*/job=*"))
+        self.failed_runs_of(|_| true)
     }
 
-    /// The same of one run.
-    pub(crate) fn failed_runs_of(&self, uuid: &str) -> Result<Vec<FailedRun>> {
-        in_folders(&jobs_of(&self.root.join(FAILED_RUNS), uuid))
+    /// The same of the runs whose uuid is wanted; of others nothing is read.
+    pub(crate) fn failed_runs_of(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<FailedRun>> {
+        let folders = literal(&self.root.join(FAILED_RUNS)).join("run=*");
+        let mut runs = Vec::new();
+        for folder in glob::glob(&folders.to_string_lossy())? {
+            let folder = folder?;
+            if value_of("run", &folder).is_some_and(|uuid| wanted(&uuid)) {
+                in_folders(&literal(&folder).join("job=*"), &mut runs)?;
+            }
+        }
+        Ok(runs)
     }
 
     pub(super) fn keep_failed_run(&self, run: &FailedRun) -> Result<()> {
@@ -45,16 +53,15 @@ impl Store {
 }
 
 /// What is in the files of the folders that a pattern means.
-fn in_folders(folders: &Path) -> Result<Vec<FailedRun>> {
+fn in_folders(folders: &Path, runs: &mut Vec<FailedRun>) -> Result<()> {
     let schema = failed_runs_frame(&[])?.schema().clone();
-    let mut runs = Vec::new();
     for path in files(folders)? {
         let wrong = || format!("{}: is of another release", path.display());
         for row in objects(&read(&path, &schema, None, None)?)? {
             runs.push(serde_json::from_value(Value::Object(row)).with_context(wrong)?);
         }
     }
-    Ok(runs)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -99,7 +106,7 @@ mod tests {
         let mut read = store.failed_runs().unwrap();
         read.sort_by(|one, other| other.job_name.cmp(&one.job_name));
         assert_eq!(read.as_slice(), [killed, unknown]);
-        let of_run = |uuid| store.failed_runs_of(uuid).unwrap().len();
+        let of_run = |uuid| store.failed_runs_of(|it| it == uuid).unwrap().len();
         assert_eq!((of_run("u"), of_run("v")), (2, 0));
         assert!(Store::is_one(root.path()));
     }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use percent_encoding::percent_decode_str;
 use tempfile::TempDir;
 
 use super::{LOCK_NAME, STAGING_PREFIX};
@@ -64,12 +65,15 @@ pub(super) fn partition(uuid: &str, job_name: &str) -> PathBuf {
     Path::new(&folder("run", uuid)).join(folder("job", job_name))
 }
 
+/// What Hive calls an empty value.
+const NO_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
+
 /// A value as Hive writes it into a folder's name: percent-encoded, and with a name of its own
 /// where there is none.
 #[expect(clippy::format_push_string, reason = "a few bytes of a folder's name")]
 fn hive_value(value: &str) -> String {
     if value.is_empty() {
-        return "__HIVE_DEFAULT_PARTITION__".to_owned();
+        return NO_VALUE.to_owned();
     }
     value.bytes().fold(String::new(), |mut encoded, byte| {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
@@ -81,6 +85,16 @@ fn hive_value(value: &str) -> String {
     })
 }
 
+/// The value of which a folder's name was made; `None` if it is no folder of that key.
+pub(super) fn value_of(key: &str, folder: &Path) -> Option<String> {
+    let name = folder.file_name()?.to_str()?;
+    let value = name.strip_prefix(key)?.strip_prefix('=')?;
+    match value {
+        NO_VALUE => Some(String::new()),
+        value => Some(percent_decode_str(value).decode_utf8().ok()?.into_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,5 +103,15 @@ mod tests {
     fn a_folders_name_cannot_leave_its_place() {
         assert_eq!(hive_value("a/../b c"), "a%2F..%2Fb%20c");
         assert_eq!(hive_value(""), "__HIVE_DEFAULT_PARTITION__");
+    }
+
+    #[test]
+    fn a_folders_name_tells_its_value() {
+        for value in ["u-1", "a/../b c", "", "100%", "é"] {
+            let folder = partition(value, "job");
+            let run = folder.parent().unwrap();
+            assert_eq!(value_of("run", run).as_deref(), Some(value));
+            assert_eq!(value_of("job", run), None);
+        }
     }
 }

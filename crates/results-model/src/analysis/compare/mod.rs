@@ -11,6 +11,7 @@ pub use self::comparable::{FactDifference, Refusal};
 pub use self::threshold::{Amount, Crossing, Threshold, ThresholdError};
 use super::Direction;
 use super::model::{Analysis, Basis, Run, Sample, Scenario};
+use crate::documents::FailedRun;
 use crate::figures::{Better, Figure};
 use crate::inference::{Interval, Method, Observation, Scale, Test, compare_samples};
 use crate::scenario::ScenarioKey;
@@ -43,6 +44,12 @@ pub struct Comparison {
     pub only_base: Vec<ScenarioKey>,
     /// The same of the other.
     pub only_candidate: Vec<ScenarioKey>,
+    /// Of each job of the base of which no sample left a report, the first of the samples.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lost_base: Vec<FailedRun>,
+    /// The same of the other.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lost_candidate: Vec<FailedRun>,
     /// Thresholds, scenario by scenario.
     pub verdicts: Vec<Verdict>,
     /// Level of intervals and of significance, 0 to 1.
@@ -174,6 +181,8 @@ pub fn compare(base: &Analysis, candidate: &Analysis, options: &CompareOptions) 
         scenarios,
         only_base,
         only_candidate,
+        lost_base: base.unmeasured_jobs().into_iter().cloned().collect(),
+        lost_candidate: candidate.unmeasured_jobs().into_iter().cloned().collect(),
         level: options.level,
     }
 }

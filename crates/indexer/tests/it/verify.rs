@@ -2,11 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
-mod common;
-
 use std::fs;
 
-use common::{errors, files, fixture, run, run_on};
+use crate::common::{errors, files, fixture, run, run_on};
 use serde_json::Value;
 
 fn verify(folder: &std::path::Path, report: &str) -> (Option<i32>, Value) {

@@ -2,12 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 
-use common::{errors, fixture, run};
+use crate::common::{errors, fixture, run};
 use serde_json::Value;
 
 const OLDER: &str = "reports/0.7.3/constant_mixed.json";
@@ -201,7 +199,7 @@ fn a_broken_report_ends_a_comparison() {
 #[test]
 fn every_genuine_report_is_no_different_from_itself() {
     let folder = tempfile::tempdir().unwrap();
-    let reports = common::files(&fixture("reports"));
+    let reports = crate::common::files(&fixture("reports"));
     assert!(reports.len() > 30);
     for report in reports {
         let name = report.to_str().unwrap();

@@ -6,8 +6,6 @@
     reason = "helpers of tests may fail as tests do"
 )]
 
-mod common;
-
 use std::fs;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
@@ -15,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{INDEXER, errors, files, fixture, grown, run};
+use crate::common::{INDEXER, errors, files, fixture, grown, run};
 
 fn index(folder: &Path, report: &Path) -> Child {
     let mut command = Command::new(INDEXER);

@@ -2,12 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{errors, files, fixture, run};
+use crate::common::{errors, files, fixture, run};
 use serde_json::Value;
 
 /// Three reports in a folder of their own.

@@ -1,6 +1,5 @@
 //! What the tests of the command have in common.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,

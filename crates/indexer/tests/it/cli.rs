@@ -1,13 +1,11 @@
 //! The command as its users meet it: arguments in, documents, messages and exit codes out.
 
-mod common;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use common::{INDEXER, documents, errors, files, fixture, run, run_on};
+use crate::common::{INDEXER, documents, errors, files, fixture, run, run_on};
 
 /// A report's documents on standard output.
 const NDJSON: [&str; 6] = ["index", "{}", "-o", "-", "--format", "ndjson"];

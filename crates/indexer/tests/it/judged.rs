@@ -2,12 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 
-use common::{errors, fixture, run};
+use crate::common::{errors, fixture, run};
 use guidellm_indexer::{Sink, Store};
 use guidellm_results_model::RunContext;
 use guidellm_results_model::documents::{FailedRun, RunOutcome, Timestamp};
@@ -78,7 +76,7 @@ fn what_is_missed_is_recorded_as_an_alert_once() {
         assert_eq!(check(folder.path(), slos, &["--record"]).0, Some(3));
     }
     let alerts = folder.path().join("results/alerts");
-    let files = common::files(&alerts);
+    let files = crate::common::files(&alerts);
     assert_eq!(files.len(), 2, "{files:?}");
     let report = fixture("reports/0.8.1/constant_mixed.json");
     let (code, told) = check(folder.path(), slos, &[report.to_str().unwrap(), "--record"]);
@@ -123,7 +121,10 @@ fn of_what_left_no_report_nothing_is_kept() {
     let lost = "rag: no sample of run run-0 left a report: OOMKilled";
     let told = text.contains("FAILED  rag: ttft_p95_ms <= 500: ") && text.contains(lost);
     assert_eq!((code, told), (Some(3), true), "{text}");
-    assert_eq!(common::files(&folder.join("results/alerts")).len(), 1);
+    assert_eq!(
+        crate::common::files(&folder.join("results/alerts")).len(),
+        1
+    );
     assert_eq!(check(folder, slos, &["-j", "chat"]).0, Some(0));
     let page = run(folder, &["report", "-o", "-", "--slo", "slo.yaml"]);
     assert_eq!(page.status.code(), Some(3), "{}", errors(&page));
@@ -132,6 +133,49 @@ fn of_what_left_no_report_nothing_is_kept() {
     let (code, text) = check(folder, slos, &["run-1"]);
     let told = text.contains("run-1: sample 2 of rag left no report: OOMKilled");
     assert_eq!((code, told), (Some(2), true), "{text}");
+}
+
+#[test]
+fn a_run_that_lost_all_is_not_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    indexed(folder, &["0.8.1/constant_mixed.json"]);
+    let store = Store::open(folder.join("results")).unwrap();
+    store.failed_run(&failed("run-1", "chat", 0)).unwrap();
+    let lost = "chat: no sample of run run-1 left a report: OOMKilled";
+    let slos = "slos: [ttft_p95_ms <= 500]";
+    assert_eq!(check(folder, slos, &["run-0"]).0, Some(0));
+    for named in [&[][..], &["run-0", "run-1"], &["results"]] {
+        let (code, text) = check(folder, slos, named);
+        let told = text.contains("ok      chat constant 4/s") && text.contains(lost);
+        assert_eq!((code, told), (Some(3), true), "{named:?}: {text}");
+    }
+    let (code, text) = check(folder, slos, &["run-"]);
+    let told = text.contains("run-: several runs begin so: run-0, run-1");
+    assert_eq!((code, told), (Some(2), true), "{text}");
+    for command in [&["history", "ttft_p95_ms"][..], &["scenarios"]] {
+        let told = run(folder, command);
+        assert!(errors(&told).contains(lost), "{command:?}");
+    }
+    // A job of a run that has others.
+    store.failed_run(&failed("run-0", "rag", 0)).unwrap();
+    let compared = |more: &[&str]| {
+        let compared = run(folder, &[&["compare", "run-0", "run-0"], more].concat());
+        assert!(compared.status.success(), "{}", errors(&compared));
+        String::from_utf8(compared.stdout).unwrap()
+    };
+    let lost = "rag: no sample of run run-0 left a report: OOMKilled";
+    for format in ["text", "markdown"] {
+        let told = compared(&["--format", format]);
+        for side in ["base", "candidate"] {
+            let lost = format!("lost by the {side}: {lost}");
+            assert!(told.contains(&lost), "{told}");
+        }
+    }
+    let compared: Value = serde_json::from_str(&compared(&["--json"])).unwrap();
+    for side in ["/lost_base/0", "/lost_candidate/0"] {
+        assert_eq!(compared.pointer(side).unwrap()["job_name"], "rag");
+    }
 }
 
 #[test]

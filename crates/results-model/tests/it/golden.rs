@@ -76,7 +76,7 @@ fn reports(folder: &Path) -> Vec<PathBuf> {
 fn documents_are_as_they_were() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
     let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("golden");
+    settings.set_snapshot_path("../golden");
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     let found = reports(&fixtures.join("reports"));

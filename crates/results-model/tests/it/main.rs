@@ -1,0 +1,5 @@
+//! The tests from outside, in one program: each would be linked with all of polars.
+
+mod damaged_reports;
+mod golden;
+mod schemas;

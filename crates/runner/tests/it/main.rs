@@ -1,0 +1,5 @@
+//! The tests from outside, in one program: each would be linked with all it depends on.
+
+mod import;
+mod render;
+mod suite;
