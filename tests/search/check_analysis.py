@@ -178,12 +178,21 @@ def check_failed(server: Server, binary: str, folder: str) -> list[str]:
     code, _, told = asked(binary, folder, "scenarios", "run-none", *where)
     if code != 2 or "sample 0 of rag left no report: OOMKilled" not in told:
         found.append(f"run-none: exit {code}: {told}")
+    Path(folder, "slo.yaml").write_text("slos: [ttft_p95_ms <= 500]")
+    code, judged, told = asked(binary, folder, "check", "--slo", "slo.yaml", *where, "--json")
+    gone = {it["uuid"] for it in judged if it["scenario"] == "rag" and it["met"] != "met"}
+    if code != 3 or gone != {"run-base", "run-none"}:
+        found.append(f"not judged: exit {code}: {told}{judged}")
     targets = ("-o", "lost.ndjson", "--format", "ndjson", "--store", "brought")
     code, outcome, told = asked(binary, folder, "export", *where, *targets, "--json")
     if code or outcome["failed_runs"] != len(there):
         found.append(f"export: exit {code}: {told}{outcome}")
     written = [json.loads(it) for it in Path(folder, "lost.ndjson").read_text().splitlines()]
     back = [it for it in written if "benchmark_id" not in it]
+    reports = ("-o", "reports", "--format", "benchmark-report")
+    _, _, told = asked(binary, folder, "export", *where, *reports)
+    if "benchmark-report has no place for runs that left no report; 3 are left out" not in told:
+        found.append(f"left out: {told}")
     if not same(back, there):
         found.append(f"brought back: {back}")
     _, _, told = asked(binary, folder, "scenarios", "run-base", "--store", "brought")

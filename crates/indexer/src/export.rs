@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 use guidellm_results_model::documents::{FailedRun, Request, Summary};
 use guidellm_results_model::{Consumer, Exit};
 use serde::Serialize;
@@ -54,6 +55,16 @@ pub(crate) fn run(arguments: &ExportArguments, unfinished: &Registry) -> Result<
     }
     if outcome.summaries + outcome.failed_runs == 0 {
         bail!("{}: no benchmark of ours fits", indices.join(", "));
+    }
+    let format = arguments.targets.format;
+    if arguments.targets.output.is_some() && outcome.failed_runs > 0 && !format.takes_failed_runs()
+    {
+        let form = format.to_possible_value();
+        let form = form.as_ref().map_or("this form", |it| it.get_name());
+        let count = outcome.failed_runs;
+        tell(&format!(
+            "warning: {form} has no place for runs that left no report; {count} are left out"
+        ));
     }
     if arguments.targets.json {
         let mut stdout = std::io::stdout().lock();

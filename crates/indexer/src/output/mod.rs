@@ -45,6 +45,20 @@ pub enum Format {
     BenchmarkReport,
 }
 
+impl Format {
+    /// Whether it has a place for what stands for a run that left no report.
+    pub(crate) fn takes_failed_runs(self) -> bool {
+        match self {
+            Self::Json | Self::Ndjson | Self::Bulk => true,
+            #[cfg(feature = "store")]
+            Self::Csv => true,
+            #[cfg(feature = "store")]
+            Self::GuidellmCsv => false,
+            Self::BenchmarkReport => false,
+        }
+    }
+}
+
 /// A file or folder that is being written.
 pub struct Output(Form);
 
