@@ -197,6 +197,32 @@ def check_quota(world: Playground) -> list[str]:
     return fails(world, "quota", "exceeded quota", 20, suite(world, "quota"), skipped=0)
 
 
+def check_prepared_again(world: Playground) -> list[str]:
+    """What is to be measured could not be made; once it can be, `--resume` makes it and measures."""
+    uuid = "again"
+    (world.folder / "served.yaml.j2").write_text("""
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: served}
+spec:
+  selector: {matchLabels: {app: served}}
+  template:
+    metadata: {labels: {app: served}}
+    spec: {containers: [{name: served, image: none}]}
+""")
+    text = TWO.replace("scenarios:", "      - objectTemplate: served.yaml.j2\nscenarios:")
+    arguments = suite(world, uuid, text)
+    world.cluster.kubectl("create", "namespace", uuid)
+    world.cluster.kubectl("create", "quota", "none", "-n", uuid, "--hard=pods=0")
+    found = fails(world, uuid, "exceeded quota", 20, arguments, skipped=2)
+    world.cluster.kubectl("delete", "quota", "none", "-n", uuid)
+    code, told, words = world.run(uuid, *arguments, "--resume")
+    if code or told.get("skipped"):
+        found.append(f"resumed: exit code {code}: {told} {words}")
+    found += [f"{name} failed: {it}" for name, it in world.summaries(uuid).items() if not it["passed"]]
+    return found + left(world, uuid)
+
+
 def check_gateway_not_programmed(world: Playground) -> list[str]:
     """A gateway that nobody takes is waited for, as long as the suite says, and named."""
     world.held.add("gateways")
@@ -264,6 +290,7 @@ def check_killed_and_resumed(world: Playground) -> list[str]:
     """SIGKILL at any moment, several times: each job is there once, and none runs twice."""
     uuid, found, seed = "killed", [], time.time_ns()
     chance = random.Random(seed)
+    print(f"        seed {seed}")
     arguments = suite(world, uuid)
     world.cluster.outcome("succeed", {RUN: uuid}, delay="2s")
     process = world.start(uuid, *arguments)
@@ -282,6 +309,62 @@ def check_killed_and_resumed(world: Playground) -> list[str]:
     if sorted(summaries) != ["first", "prepare", "second"]:
         found.append(f"seed {seed}: summaries of {sorted(summaries)}")
     found += [f"{name} failed: {it}" for name, it in summaries.items() if not it["passed"]]
+    return found + left(world, uuid)
+
+
+def check_clean_up_is_killed(world: Playground) -> list[str]:
+    """SIGKILL when the clean-up had deleted the volume, and not the Jobs whose pods hold it: the next
+    try ends that first, and what was measured needs nothing to be made again."""
+    uuid, found = "half-gone", []
+    arguments = [*suite(world, uuid), "--set", "global.gcTimeout=20s"]
+    volume = ("persistentvolumeclaim/guidellm-results", "-n", uuid)
+
+    def half_gone(outcome: str, *more: str) -> None:
+        world.cluster.outcome(outcome, {RUN: uuid, JOB: "second"})
+        code, told, words = world.run(uuid, *arguments, "--keep", *more)
+        if code != (outcome == "fail"):
+            found.append(f"{outcome}: exit code {code}: {told} {words}")
+        world.cluster.kubectl("delete", *volume, "--wait=false")
+        meta = json.loads(world.cluster.kubectl("get", *volume, "-o", "json"))["metadata"]
+        if not meta.get("deletionTimestamp") or not meta.get("finalizers"):
+            found.append(f"{outcome}: nothing holds the volume: {meta}")
+
+    half_gone("fail")
+    half_gone("succeed", "--resume")
+    code, told, words = world.run(uuid, *arguments, "--resume")
+    if code or "1/3" in words:
+        found.append(f"all was measured: exit code {code}: {told} {words}")
+    found += [f"{name} failed: {it}" for name, it in world.summaries(uuid).items() if not it["passed"]]
+    return found + left(world, uuid)
+
+
+def check_volume_is_held(world: Playground) -> list[str]:
+    """What is being deleted, and held by somebody else's pod, is waited for no longer than a clean-up."""
+    uuid = "held"
+    arguments = [*suite(world, uuid), "--set", "global.gcTimeout=5s"]
+    world.cluster.outcome("fail", {RUN: uuid, JOB: "second"})
+    code, _, words = world.run(uuid, *arguments, "--keep")
+    found = [] if code == 1 else [f"exit code {code}: {words}"]
+    pod = {
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "curious", "namespace": uuid},
+        "spec": {
+            "containers": [{"name": "shell", "image": "none"}],
+            "volumes": [{"name": "results", "persistentVolumeClaim": {"claimName": "guidellm-results"}}],
+        },
+    }  # fmt: skip
+    world.cluster.apply(json.dumps(pod))
+    phase = ("get", "pod/curious", "-n", uuid, "-o", "jsonpath={.status.phase}")
+    world.cluster.wait("the pod", lambda: world.cluster.kubectl(*phase) == "Running")
+    world.cluster.kubectl("delete", "persistentvolumeclaim/guidellm-results", "-n", uuid, "--wait=false")
+    code, told, words = world.run(uuid, *arguments, "--resume")
+    reason = "persistentvolumeclaim/guidellm-results is still being deleted: it waits for its finalizers: kubernetes.io/pvc-protection"
+    if code != 1 or told.get("skipped") != 1 or reason not in words:
+        found.append(f"exit code {code}: {told} {words}")
+    world.cluster.kubectl("delete", "pod/curious", "-n", uuid)
+    world.cluster.outcome("succeed", {RUN: uuid, JOB: "second"})
+    code, told, words = world.run(uuid, *arguments, "--resume")
+    if code:
+        found.append(f"let go: exit code {code}: {told} {words}")
     return found + left(world, uuid)
 
 

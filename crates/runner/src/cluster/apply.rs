@@ -5,7 +5,7 @@ use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::Value;
 
-use super::{Cluster, ClusterError, Pace};
+use super::{Cluster, ClusterError, Pace, waits_for};
 use crate::objects::{MANAGER, Object, RUN, selector};
 
 /// What applying an object came to.
@@ -109,9 +109,10 @@ fn own(object: &Object, found: &DynamicObject, run: &str) -> Result<(), ClusterE
             if found.metadata.deletion_timestamp.is_none() {
                 return Ok(());
             }
-            let reason = "it is still being deleted".to_owned();
-            let doing = format!("apply {}", object.told());
-            return Err(ClusterError::Unavailable { doing, reason });
+            return Err(ClusterError::Ending {
+                object: object.told(),
+                reason: waits_for(found),
+            });
         }
         Some(owner) => format!(
             "of run {owner}: delete that with `llm-d-scale gc --uuid {owner}`, or use another --namespace"

@@ -48,9 +48,14 @@ pub enum ClusterError {
         /// Whose it is, and what to do.
         owner: String,
     },
-    /// A namespace is being deleted.
-    #[error("namespace {0} is being deleted; wait until it is gone")]
-    Ending(String),
+    /// An object is still being deleted.
+    #[error("{object} is still being deleted: {reason}")]
+    Ending {
+        /// Kind and name.
+        object: String,
+        /// What that waits for.
+        reason: String,
+    },
 }
 
 impl ClusterError {
@@ -76,7 +81,7 @@ impl ClusterError {
     /// Whether the same may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Ending(_))
+        matches!(self, Self::Unavailable { .. } | Self::Ending { .. })
     }
 }
 

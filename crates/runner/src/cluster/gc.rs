@@ -1,5 +1,6 @@
 //! Deleting all that a run made: found by its label, of whatever kind.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -9,7 +10,7 @@ use kube::{ResourceExt, api::Preconditions};
 use tokio::time::{Instant, sleep};
 
 use super::{Cluster, ClusterError, patiently};
-use crate::objects::selector;
+use crate::objects::{JOB, selector};
 
 /// Kinds asked for at once.
 const AT_ONCE: usize = 8;
@@ -70,6 +71,27 @@ impl Cluster {
         Ok(swept)
     }
 
+    /// The jobs of a run of which objects are being deleted; of a namespace, which is no job's, "".
+    ///
+    /// # Errors
+    ///
+    /// If the cluster cannot be asked what there is.
+    pub async fn ending(
+        &self,
+        run: &str,
+        timeout: Duration,
+    ) -> Result<BTreeSet<String>, ClusterError> {
+        let until = Instant::now() + timeout;
+        let kinds = patiently(until, async || self.kinds().await).await?;
+        let selector = selector(run, None);
+        let found = patiently(until, async || self.find(&kinds, &selector).await).await?;
+        let ending = found
+            .iter()
+            .filter(|it| it.meta.metadata.deletion_timestamp.is_some());
+        let jobs = ending.map(|it| it.meta.labels().get(JOB).cloned().unwrap_or_default());
+        Ok(jobs.collect())
+    }
+
     async fn sweep_kinds(
         &self,
         kinds: &[(ApiResource, Scope)],
@@ -108,7 +130,7 @@ impl Cluster {
         swept.left.extend(refused);
         swept
             .left
-            .extend(waits.iter().map(|it| left(it, waits_for(it))));
+            .extend(waits.iter().map(|it| left(it, waits_for(&it.meta))));
         Ok(())
     }
 
@@ -205,8 +227,9 @@ fn left(found: &Found, reason: String) -> Left {
     }
 }
 
-fn waits_for(found: &Found) -> String {
-    let finalizers = found.meta.finalizers();
+/// Why an object that is being deleted is there still.
+pub(super) fn waits_for(object: &impl ResourceExt) -> String {
+    let finalizers = object.finalizers();
     if finalizers.is_empty() {
         "it is not gone yet".to_owned()
     } else {

@@ -8,6 +8,7 @@ mod pace;
 pub use apply::Applied;
 pub use error::ClusterError;
 pub(crate) use error::patiently;
+use gc::waits_for;
 pub use gc::{Left, Swept};
 pub use pace::Pace;
 
@@ -139,7 +140,10 @@ impl Cluster {
         if let Some(found) = found.map_err(|error| ClusterError::of(error, doing()))? {
             let ends = found.metadata.deletion_timestamp.is_some();
             return if ends {
-                Err(ClusterError::Ending(name.to_owned()))
+                Err(ClusterError::Ending {
+                    object: format!("namespace/{name}"),
+                    reason: content(&found).unwrap_or_else(|| waits_for(&found)),
+                })
             } else {
                 Ok(false)
             };
@@ -162,6 +166,14 @@ impl Cluster {
                 .map_err(|error| ClusterError::of(error, doing())),
         }
     }
+}
+
+/// What is in a namespace that is being deleted, as its controller tells it.
+fn content(namespace: &Namespace) -> Option<String> {
+    let conditions = namespace.status.iter().flat_map(|it| &it.conditions);
+    let told = conditions.flatten().filter(|it| it.status == "True");
+    let told: Vec<String> = told.filter_map(|it| it.message.clone()).collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 fn unknown((api_version, kind): &(String, String)) -> ClusterError {

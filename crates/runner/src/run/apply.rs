@@ -49,6 +49,7 @@ impl Engine<'_> {
     ) -> Result<(), Ended> {
         let mut backoff = Backoff::default();
         let mut told = false;
+        let begun = Instant::now();
         loop {
             let error = tokio::select! {
                 () = self.stop.stopped() => return Err(Ended::Stopped),
@@ -61,12 +62,17 @@ impl Engine<'_> {
                 return Err(failed(object, &error));
             }
             let pause = backoff.next(None, fastrand::f64());
+            // What holds it may be nobody's who lets it go.
+            let until = match error {
+                ClusterError::Ending { .. } => until.min(begun + self.global.gc_timeout.0),
+                _ => until,
+            };
             if Instant::now() + pause >= until {
-                return Err(Ended::TimedOut(format!("{object}: {error}")));
+                return Err(Ended::TimedOut(error.to_string()));
             }
             if !told {
                 self.narrator
-                    .warn(&format!("warning: {object}: {error}; trying again"));
+                    .warn(&format!("warning: {error}; trying again"));
                 told = true;
             }
             self.rest(pause).await;

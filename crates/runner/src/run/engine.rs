@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use k8s_openapi::api::core::v1::Pod;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 
 use super::apply;
 use super::evidence;
@@ -56,7 +56,7 @@ pub(super) struct Outcome {
     pub(super) failed: usize,
     pub(super) skipped: usize,
     pub(super) timed_out: bool,
-    /// The target does not answer: nothing can be measured.
+    /// What is to be measured is not there, or does not answer.
     pub(super) unserved: bool,
     pub(super) stopped: bool,
     /// Pods in which documents wait, as they could not be fetched: these stay.
@@ -68,32 +68,39 @@ impl Engine<'_> {
     /// them, and `ended` after each job whose documents are not written yet.
     pub(super) async fn run(
         &self,
-        look: impl AsyncFn(),
+        look: impl AsyncFn() -> Result<()>,
         probe: impl AsyncFn() -> Result<()>,
         mut ended: impl FnMut(&JobRecord),
     ) -> Result<Outcome> {
         let mut outcome = Outcome::default();
         let (mut looked, mut probed) = (false, false);
+        let is_measured = self.is_measured();
+        if !is_measured {
+            self.finish_clean_up().await?;
+        }
         for (number, job) in self.jobs.iter().enumerate() {
-            if self.is_over(&mut outcome) {
-                outcome.skipped += 1;
-                continue;
-            }
-            if job.is_scenario && !looked {
-                look().await;
-                looked = true;
-            }
             let before = self.known(&job.job.name);
-            if let Some(record) = before.as_ref().filter(|it| job.is_scenario && it.passed()) {
+            let is_done = |it: &&JobRecord| it.passed() && (job.is_scenario || is_measured);
+            if let Some(record) = before.as_ref().filter(is_done) {
                 self.narrator.tell(&format!("{}: done before", record.name));
                 if !record.indexed {
                     ended(record);
                 }
                 continue;
             }
+            if self.is_over(&mut outcome) {
+                outcome.skipped += 1;
+                continue;
+            }
             self.narrator
                 .job(&self.place(number, job), self.left(number));
+            // To the end of its pods, also of those of an earlier try that are deleted.
+            let fetching = self.fetching(job);
             let mut record = self.begin(job, before.as_ref()).await?;
+            if job.is_scenario && !looked {
+                look().await?;
+                looked = true;
+            }
             if job.is_scenario && !probed {
                 if let Err(error) = probe().await {
                     let object = "the target".to_owned();
@@ -103,7 +110,8 @@ impl Engine<'_> {
                 }
                 probed = true;
             }
-            self.job(job, &mut record, &mut outcome).await?;
+            self.job(job, &mut record, fetching, &mut outcome).await?;
+            outcome.unserved |= !job.is_scenario && !record.passed();
             if let Some(before) = before.filter(|it| it.passed() && record.passed()) {
                 // It was made sure of again; its time is that of the first time.
                 record = before;
@@ -129,16 +137,19 @@ impl Engine<'_> {
             || out_of_time
             || outcome.unserved
             || (outcome.failed > 0 && self.on_failure == OnFailure::Stop)
-            // Without what the jobs prepare there is nothing to measure.
-            || self.has_failed_preparation()
     }
 
-    fn has_failed_preparation(&self) -> bool {
+    /// Whether there was something to measure, and all of it is: then nothing has to be made for it.
+    fn is_measured(&self) -> bool {
         let book = lock(&self.book);
-        let preparations = self.jobs.iter().filter(|it| !it.is_scenario);
-        preparations
-            .filter_map(|it| book.job(&it.job.name))
-            .any(|record| !record.failures.is_empty() && record.end.is_some())
+        let mut scenarios = self.jobs.iter().filter(|it| it.is_scenario).peekable();
+        scenarios.peek().is_some()
+            && scenarios.all(|it| book.job(&it.job.name).is_some_and(JobRecord::passed))
+    }
+
+    fn fetching(&self, job: &PlannedJob) -> Option<Fetching> {
+        let hand_over = self.hand_over.as_ref().filter(|_| job.is_scenario)?;
+        Some(hand_over.start(&self.run.namespace, &self.run.uuid, &job.job.name))
     }
 
     fn known(&self, name: &str) -> Option<JobRecord> {
@@ -172,6 +183,7 @@ impl Engine<'_> {
         &self,
         job: &PlannedJob,
         record: &mut JobRecord,
+        fetching: Option<Fetching>,
         outcome: &mut Outcome,
     ) -> Result<()> {
         let limit = job
@@ -179,10 +191,6 @@ impl Engine<'_> {
             .max_wait_timeout
             .map(|limit| Instant::now() + limit.0);
         let until = limit.map_or(self.until, |limit| limit.min(self.until));
-        // To the end of its pods, also of those that are deleted.
-        let hand_over = self.hand_over.as_ref().filter(|_| job.is_scenario);
-        let fetching =
-            hand_over.map(|it| it.start(&self.run.namespace, &self.run.uuid, &job.job.name));
         let ended = if record.failures.is_empty() {
             self.apply_and_wait(job, until).await?
         } else {
@@ -279,31 +287,6 @@ impl Engine<'_> {
             }
         }
         Ok(last.end())
-    }
-
-    /// Deletes what the run made, unless the user is in a hurry; whether nothing stays.
-    pub(super) async fn sweep(&self) -> Result<bool> {
-        let (run, timeout) = (&self.run.uuid, self.global.gc_timeout.0);
-        self.narrator.job("cleaning up", None);
-        let until = Instant::now() + timeout * 2;
-        let swept = tokio::select! {
-            () = self.stop.hurried() => {
-                let how = format!("not cleaned up; do it by `llm-d-scale gc --uuid {run}`");
-                self.narrator.warn(&how);
-                return Ok(false);
-            }
-            swept = timeout_at(until, self.cluster.sweep(run, None, timeout)) => swept,
-        };
-        let swept = swept
-            .context("deleting took too long")?
-            .context("cannot clean up")?;
-        self.narrator
-            .tell(&format!("{} objects deleted", swept.deleted));
-        for left in &swept.left {
-            self.narrator
-                .warn(&format!("warning: {} stays: {}", left.object, left.reason));
-        }
-        Ok(swept.left.is_empty())
     }
 
     /// Notes what a scenario's pods tell. Not to know whether documents were sent is to keep them.

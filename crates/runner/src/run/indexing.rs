@@ -37,8 +37,6 @@ pub(super) struct Indexing {
     pub(super) vars: Map<String, Value>,
     /// What the user says of the run.
     pub(super) metadata: Arc<Metadata>,
-    /// What the cluster says of itself.
-    pub(super) facts: Arc<Mutex<Metadata>>,
     pub(super) sources: Vec<Source>,
     pub(super) targets: TargetArguments,
     pub(super) sending: SendingArguments,
@@ -150,11 +148,7 @@ impl Indexing {
         let job = self.jobs.iter().find(|it| it.job.name == record.name)?;
         let end = record.end?;
         let elapsed = (end.epoch_micros() - record.start.epoch_micros()) / 1_000_000;
-        let facts = self
-            .facts
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut metadata = facts.clone();
+        let mut metadata = lock(&self.book).state.facts.clone();
         metadata.extend((*self.metadata).clone());
         if let Some((start, end)) = record.load {
             metadata.insert("loadStartTimestamp".into(), json!(start));

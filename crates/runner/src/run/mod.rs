@@ -4,6 +4,7 @@ mod about;
 mod apply;
 mod arguments;
 mod check;
+mod clean_up;
 mod engine;
 mod evidence;
 mod gc;
@@ -37,6 +38,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use self::clean_up::clean_up;
 use self::engine::{Engine, Outcome, lock};
 use self::hand_over::HandOver;
 use self::indexing::{Indexing, Source};
@@ -83,7 +85,6 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
         command.resume,
     )?;
     let book = Arc::new(Mutex::new(book));
-    let facts = Arc::default();
     let (ended, taken) = mpsc::unbounded_channel();
     let indexing = Indexing {
         jobs: jobs.clone(),
@@ -91,7 +92,6 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
         namespace: run.namespace.clone(),
         vars: public(&suite),
         metadata: Arc::new(command.metadata()?),
-        facts: Arc::clone(&facts),
         sources,
         targets: command.targets(),
         sending: command.sending(&folder),
@@ -121,11 +121,8 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
         namespace: &run.namespace,
     };
     let look = async || {
-        let found = about::facts(&cluster, &jobs, &run.namespace).await;
-        let mut facts = facts
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        *facts = found;
+        let facts = about::facts(&cluster, &jobs, &run.namespace).await;
+        lock(&book).note_facts(facts)
     };
     let probe = async || {
         if command.skip_probe {
@@ -191,34 +188,6 @@ async fn server(command: &RunCommand) -> Result<Option<Check>> {
     let command = command.clone();
     let asked = tokio::task::spawn_blocking(move || command.check_server()).await;
     asked.context("the thread that asks died")
-}
-
-/// Deletes what the run made, unless it is to stay, or documents are `waiting` in so many pods; whether
-/// all is as it was wished.
-async fn clean_up(command: &RunCommand, engine: &Engine<'_>, waiting: usize) -> Result<bool> {
-    let uuid = &engine.run.uuid;
-    if waiting > 0 {
-        engine.narrator.warn(&format!(
-            "error: all stays; `llm-d-scale gc --uuid {uuid}` deletes it, once nothing waits in it"
-        ));
-        return Ok(false);
-    }
-    let unsent: Vec<String> = lock(&engine.book).unsent();
-    if !unsent.is_empty() {
-        let told = format!(
-            "error: documents of {} are in the volume alone, so all stays; once they are replayed, \
-             `llm-d-scale gc --uuid {uuid}` deletes it",
-            unsent.join(", ")
-        );
-        engine.narrator.warn(&told);
-        return Ok(false);
-    }
-    if !engine.global.gc || command.keep {
-        let told = format!("objects stay; `llm-d-scale gc --uuid {uuid}` deletes them");
-        engine.narrator.tell(&told);
-        return Ok(true);
-    }
-    engine.sweep().await
 }
 
 /// Checks what a run needs.

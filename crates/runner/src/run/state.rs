@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 use guidellm_results_model::documents::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::outlook::Failure;
 
@@ -26,6 +27,9 @@ pub struct State {
     pub namespace: String,
     /// What it runs: a digest of all its objects.
     pub digest: String,
+    /// What the cluster said of itself and of what was measured: members of each `jobSummary`.
+    #[serde(default)]
+    pub facts: Map<String, Value>,
     /// In the order in which they ran.
     pub jobs: Vec<JobRecord>,
 }
@@ -117,6 +121,7 @@ impl Book {
                 uuid: uuid.to_owned(),
                 namespace: namespace.to_owned(),
                 digest: digest.to_owned(),
+                facts: Map::new(),
                 jobs: Vec::new(),
             },
         };
@@ -140,6 +145,12 @@ impl Book {
     pub(super) fn unsent(&self) -> Vec<String> {
         let unsent = self.state.jobs.iter().filter(|it| it.unsent);
         unsent.map(|it| it.name.clone()).collect()
+    }
+
+    /// Writes down what is measured, and where: it may be gone when documents of it are made.
+    pub(super) fn note_facts(&mut self, facts: Map<String, Value>) -> Result<()> {
+        self.state.facts = facts;
+        self.write()
     }
 
     /// Writes down what is known of a job.
