@@ -342,6 +342,8 @@ def check_volume_is_held(world: Playground) -> list[str]:
     """What is being deleted, and held by somebody else's pod, is waited for no longer than a clean-up."""
     uuid = "held"
     arguments = [*suite(world, uuid), "--set", "global.gcTimeout=5s"]
+    # A namespace of the run's own would go with all that is in it.
+    world.cluster.kubectl("create", "namespace", uuid)
     world.cluster.outcome("fail", {RUN: uuid, JOB: "second"})
     code, _, words = world.run(uuid, *arguments, "--keep")
     found = [] if code == 1 else [f"exit code {code}: {words}"]

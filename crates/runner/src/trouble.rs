@@ -1,5 +1,5 @@
-//! What is wrong with a pod, as its status tells it, purely. Kubernetes itself goes on trying for
-//! ever, or until a deadline of hours.
+//! What is wrong with a pod, as its status and warnings tell it, purely. Kubernetes itself goes on
+//! trying for ever, or until a deadline of hours.
 
 #![expect(
     clippy::indexing_slicing,
@@ -36,7 +36,11 @@ const LASTING: [&str; 7] = [
     "RunContainerError",
 ];
 /// Of these the next try may succeed: what a container needs may come up beside it.
-const PASSING: [&str; 2] = ["ErrImagePull", "CrashLoopBackOff"];
+const PASSING: [&str; 2] = ["ErrImagePull", CRASH_LOOP];
+
+/// A container that ends again and again runs in between.
+const CRASH_LOOP: &str = "CrashLoopBackOff";
+const UNSCHEDULABLE: &str = "Unschedulable";
 
 /// How a container ended, of which too little is known without its last words.
 const LAST_WORDS: usize = 300;
@@ -47,6 +51,59 @@ pub fn of_pod(pod: &Value) -> Option<Trouble> {
     containers(pod)
         .find_map(waiting)
         .or_else(|| unschedulable(pod))
+}
+
+/// Looks for trouble in a warning (`Event`), which is all there is before a pod has a status, or is there.
+#[must_use]
+pub fn of_warning(event: &Value) -> Option<Trouble> {
+    let (reason, message) = (text(event, "reason"), text(event, "message"));
+    let lasts = match reason {
+        // A quota is not lifted while one waits.
+        "FailedCreate" => message.contains("exceeded quota") || message.contains("forbidden"),
+        "FailedMount" | "FailedAttachVolume" | "FailedCreatePodSandBox" => false,
+        _ => return None,
+    };
+    Some(Trouble {
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        container: None,
+        lasts,
+    })
+}
+
+/// Whether a pod's trouble is over, by the pod as it is now.
+#[must_use]
+pub fn is_over(trouble: &Trouble, pod: &Value) -> bool {
+    let own = |status: &&Value| {
+        let name = trouble.container.as_deref();
+        name.is_none_or(|name| text(status, "name") == name)
+    };
+    let mut own = containers(pod).filter(own);
+    is_well(pod)
+        || match &*trouble.reason {
+            UNSCHEDULABLE => scheduled(pod).is_some_and(|it| it["status"] == "True"),
+            CRASH_LOOP => own.any(|it| {
+                it["ready"] == true || it.pointer("/state/terminated/exitCode") == Some(&0.into())
+            }),
+            // A container that has run had its image, its volumes and its network.
+            _ => own.any(|it| {
+                let state = |path| it.pointer(path).is_some_and(Value::is_object);
+                let ran = [
+                    "/state/running",
+                    "/state/terminated",
+                    "/lastState/terminated",
+                ];
+                ran.into_iter().any(state)
+            }),
+        }
+}
+
+/// All its containers run, or it has done its work.
+fn is_well(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array();
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.any(|it| it["type"] == "Ready" && it["status"] == "True")
+        || pod["status"]["phase"] == "Succeeded"
 }
 
 /// How a pod's containers ended that did not end well.
@@ -124,11 +181,15 @@ fn waiting(status: &Value) -> Option<Trouble> {
     })
 }
 
-fn unschedulable(pod: &Value) -> Option<Trouble> {
+fn scheduled(pod: &Value) -> Option<&Value> {
     let conditions = pod["status"]["conditions"].as_array()?;
-    let scheduled = conditions.iter().find(|it| it["type"] == "PodScheduled")?;
-    (scheduled["status"] == "False" && scheduled["reason"] == "Unschedulable").then(|| Trouble {
-        reason: "Unschedulable".to_owned(),
+    conditions.iter().find(|it| it["type"] == "PodScheduled")
+}
+
+fn unschedulable(pod: &Value) -> Option<Trouble> {
+    let scheduled = scheduled(pod)?;
+    (scheduled["status"] == "False" && scheduled["reason"] == UNSCHEDULABLE).then(|| Trouble {
+        reason: UNSCHEDULABLE.to_owned(),
         message: text(scheduled, "message").to_owned(),
         container: None,
         // An autoscaler may bring a node.
@@ -183,6 +244,45 @@ mod tests {
             assert!(!is_fatal(&trouble, Duration::from_secs(29), patience));
             assert!(is_fatal(&trouble, patience, patience));
         }
+    }
+
+    #[test]
+    fn trouble_is_over_when_what_it_kept_from_happening_has_happened() {
+        let trouble = |reason: &str, container: Option<&str>| Trouble {
+            reason: reason.to_owned(),
+            message: String::new(),
+            container: container.map(ToOwned::to_owned),
+            lasts: false,
+        };
+        let pod = |scheduled: &str, statuses: &Value| {
+            json!({ "status": {
+                "conditions": [{ "type": "PodScheduled", "status": scheduled }],
+                "containerStatuses": statuses,
+            } })
+        };
+        let status = |name: &str, state: &str, ready: bool| json!({ "name": name, "ready": ready, "state": { (state): {} } });
+        let placed = pod("True", &json!([status("vllm", "waiting", false)]));
+        assert!(!is_over(
+            &trouble(UNSCHEDULABLE, None),
+            &pod("False", &json!([]))
+        ));
+        assert!(is_over(&trouble(UNSCHEDULABLE, None), &placed));
+        // It loads its model for minutes, and is not ready.
+        let loads = pod(
+            "True",
+            &json!([
+                status("vllm", "running", false),
+                status("other", "waiting", false)
+            ]),
+        );
+        for (reason, container) in [("FailedMount", None), ("ErrImagePull", Some("vllm"))] {
+            assert!(!is_over(&trouble(reason, container), &placed));
+            assert!(is_over(&trouble(reason, container), &loads));
+        }
+        assert!(!is_over(&trouble("ErrImagePull", Some("other")), &loads));
+        assert!(!is_over(&trouble(CRASH_LOOP, Some("vllm")), &loads));
+        let serves = pod("True", &json!([status("vllm", "running", true)]));
+        assert!(is_over(&trouble(CRASH_LOOP, Some("vllm")), &serves));
     }
 
     #[test]

@@ -57,13 +57,25 @@ struct Key {
     name: String,
 }
 
+/// An object as it was seen last.
+#[derive(Debug, Clone)]
+struct Seen {
+    readiness: Readiness,
+    /// When it was made: a time in RFC 3339, in UTC.
+    created: String,
+}
+
 /// What was seen of a job.
 #[derive(Debug)]
 pub(super) struct Outlook {
     /// How long trouble that may pass is given.
     patience: Duration,
-    /// What is waited for, and how far it is; `None` if it was not seen yet.
-    awaited: BTreeMap<Key, Option<Readiness>>,
+    /// What is waited for; `None` if it was not seen yet.
+    awaited: BTreeMap<Key, Option<Seen>>,
+    /// Warnings of what was not seen yet, and when they came.
+    early: Vec<(Value, Duration)>,
+    /// Pods as they were seen last, by how they are told.
+    pods: BTreeMap<String, Value>,
     /// By pod or other object, and reason.
     noticed: BTreeMap<(String, String), Noticed>,
     /// By pod: how its containers ended that did not end well.
@@ -85,6 +97,8 @@ impl Outlook {
         Self {
             patience,
             awaited: awaited.map(|object| (key(object), None)).collect(),
+            early: Vec::new(),
+            pods: BTreeMap::new(),
             noticed: BTreeMap::new(),
             ends: BTreeMap::new(),
             news: Vec::new(),
@@ -93,16 +107,16 @@ impl Outlook {
 
     /// Takes an object as it is now; others than those that are waited for do not matter.
     pub(super) fn object(&mut self, object: &Value) {
-        self.note(object, &judge(object));
+        self.note(object, judge(object));
     }
 
     /// An object is gone.
     pub(super) fn object_gone(&mut self, object: &Value) {
         let gone = Readiness::Failed("somebody deleted it".to_owned());
-        self.note(object, &gone);
+        self.note(object, gone);
     }
 
-    fn note(&mut self, object: &Value, readiness: &Readiness) {
+    fn note(&mut self, object: &Value, readiness: Readiness) {
         let path = |path| text(object, path);
         let (kind, name) = (path("/kind"), path("/metadata/name"));
         // Some kinds have none.
@@ -112,7 +126,14 @@ impl Outlook {
         let known = known
             .filter(|(key, _)| key.kind == kind && key.name == name && is_in(key))
             .map(|(_, known)| known);
-        known.for_each(|known| *known = Some(readiness.clone()));
+        let seen = Seen {
+            readiness,
+            created: path("/metadata/creationTimestamp").to_owned(),
+        };
+        known.for_each(|known| *known = Some(seen.clone()));
+        for (event, now) in std::mem::take(&mut self.early) {
+            self.event(&event, now);
+        }
     }
 
     /// Takes a pod of the job as it is at a time.
@@ -120,9 +141,10 @@ impl Outlook {
         let name = format!("pod/{}", text(pod, "/metadata/name"));
         if let Some(trouble) = trouble::of_pod(pod) {
             self.notice(&name, trouble, now);
-        } else if is_well(pod) {
-            self.noticed.retain(|(of, _), _| *of != name);
         }
+        self.noticed
+            .retain(|(of, _), it| *of != name || !trouble::is_over(&it.trouble, pod));
+        self.pods.insert(name.clone(), pod.clone());
         let ends = trouble::ends(pod);
         if !ends.is_empty() && self.ends.get(&name) != Some(&ends) {
             let told = ends.iter().map(said);
@@ -135,33 +157,38 @@ impl Outlook {
     pub(super) fn pod_gone(&mut self, pod: &Value) {
         let name = format!("pod/{}", text(pod, "/metadata/name"));
         self.noticed.retain(|(of, _), _| *of != name);
+        self.pods.remove(&name);
     }
 
-    /// Takes a warning of Kubernetes (`Event`) that was given at a time.
+    /// Takes a warning of Kubernetes (`Event`) that came at a time. It is kept for an hour: one that was
+    /// given before its object was made is of another object of that name, in an earlier try or run.
     pub(super) fn event(&mut self, event: &Value, now: Duration) {
-        let kind = text(event, "/involvedObject/kind");
-        let name = text(event, "/involvedObject/name");
-        let is_ours = self.awaited.keys().any(|own| {
-            name == own.name
-                || name
-                    .strip_prefix(&*own.name)
-                    .is_some_and(|rest| rest.starts_with('-'))
-        });
-        let message = text(event, "/message");
-        let lasts = match text(event, "/reason") {
-            // A quota is not lifted while one waits.
-            "FailedCreate" => message.contains("exceeded quota") || message.contains("forbidden"),
-            "FailedMount" | "FailedAttachVolume" | "FailedCreatePodSandBox" => false,
-            _ => return,
+        let Some(trouble) = trouble::of_warning(event) else {
+            return;
         };
-        if is_ours {
-            let object = format!("{}/{name}", kind.to_lowercase());
-            let trouble = Trouble {
-                reason: text(event, "/reason").to_owned(),
-                message: message.to_owned(),
-                container: None,
-                lasts,
-            };
+        let name = text(event, "/involvedObject/name");
+        let is_of = |own: &str| {
+            name.strip_prefix(own)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        };
+        let own = self.awaited.iter().filter(|(key, _)| is_of(&key.name));
+        let seen: Option<Vec<&Seen>> = own.map(|(_, seen)| seen.as_ref()).collect();
+        let Some(seen) = seen else {
+            self.early.push((event.clone(), now));
+            return;
+        };
+        let given = given(event);
+        let kind = text(event, "/involvedObject/kind").to_lowercase();
+        let object = format!("{kind}/{name}");
+        let is_over = self
+            .pods
+            .get(&object)
+            .is_some_and(|pod| trouble::is_over(&trouble, pod));
+        if !is_over
+            && seen
+                .iter()
+                .any(|it| seconds_of(&it.created) <= seconds_of(given))
+        {
             self.notice(&object, trouble, now);
         }
     }
@@ -193,9 +220,9 @@ impl Outlook {
         let mut waits = None;
         // What failed of many Jobs is no reason to give the others up.
         let mut ends = false;
-        for (key, readiness) in &self.awaited {
+        for (key, seen) in &self.awaited {
             let object = || self.told(key);
-            match readiness {
+            match seen.as_ref().map(|seen| &seen.readiness) {
                 Some(Readiness::Ready) => {}
                 Some(Readiness::Failed(reason)) => {
                     ends |= key.kind != "Job";
@@ -254,14 +281,16 @@ impl Outlook {
     }
 }
 
-/// All its containers run, or it has done its work.
-fn is_well(pod: &Value) -> bool {
-    let conditions = pod["status"]["conditions"].as_array();
-    let ready = conditions.is_some_and(|all| {
-        all.iter()
-            .any(|it| it["type"] == "Ready" && it["status"] == "True")
-    });
-    ready || pod["status"]["phase"] == "Succeeded"
+/// When a warning was given, the last time if several times.
+fn given(event: &Value) -> &str {
+    let times = ["/series/lastObservedTime", "/lastTimestamp", "/eventTime"];
+    let mut times = times.iter().map(|path| text(event, path));
+    times.find(|time| !time.is_empty()).unwrap_or_default()
+}
+
+/// A time without its fraction, which not all have.
+fn seconds_of(time: &str) -> &str {
+    time.get(.."2026-01-01T00:00:00".len()).unwrap_or(time)
 }
 
 fn text<'a>(value: &'a Value, path: &str) -> &'a str {
@@ -436,6 +465,7 @@ mod tests {
             })
         };
         let mut outlook = outlook(&[("Job", "steady-chat-10-ab")]);
+        outlook.object(&json!({ "kind": "Job", "metadata": { "name": "steady-chat-10-ab" } }));
         outlook.event(&event("steady-chat-10-abc"), Duration::ZERO);
         assert!(
             matches!(outlook.next(Duration::ZERO), Next::Wait(_)),
@@ -443,5 +473,67 @@ mod tests {
         );
         outlook.event(&event("steady-chat-10-ab"), Duration::ZERO);
         assert!(matches!(outlook.next(Duration::ZERO), Next::Failed(_)));
+    }
+
+    #[test]
+    fn what_was_warned_of_before_an_object_was_made_is_of_an_earlier_one() {
+        let event = |time: &str| {
+            json!({
+                "reason": "FailedCreate", "message": "exceeded quota: q", "lastTimestamp": time,
+                "involvedObject": { "kind": "ReplicaSet", "name": "epp-6997c47b7f" },
+            })
+        };
+        let made = json!({ "kind": "Deployment", "metadata": {
+            "name": "epp", "creationTimestamp": "2026-11-30T12:00:00Z" } });
+        for (time, fails) in [
+            ("2026-11-30T11:59:59Z", false),
+            ("2026-11-30T12:00:00.000000Z", true),
+            ("2026-11-30T12:10:00Z", true),
+        ] {
+            for warned_first in [true, false] {
+                let mut outlook = outlook(&[("Deployment", "epp")]);
+                if warned_first {
+                    outlook.event(&event(time), Duration::ZERO);
+                    assert!(matches!(outlook.next(Duration::ZERO), Next::Wait(_)));
+                }
+                outlook.object(&made);
+                if !warned_first {
+                    outlook.event(&event(time), Duration::ZERO);
+                }
+                let next = outlook.next(Duration::ZERO);
+                assert_eq!(matches!(next, Next::Failed(_)), fails, "{time}: {next:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_mount_that_failed_is_no_trouble_of_a_pod_that_runs() {
+        let warning = json!({
+            "reason": "FailedMount", "message": "no configmap yet",
+            "lastTimestamp": "2026-11-30T12:00:01Z",
+            "involvedObject": { "kind": "Pod", "name": "j-abcde" },
+        });
+        let runs = json!({ "metadata": { "name": "j-abcde" }, "status": { "containerStatuses": [
+            { "name": "c", "state": { "running": {} }, "ready": false },
+        ] } });
+        let fails = |pod_first: Option<bool>| {
+            let mut outlook = outlook(&[("Job", "j")]);
+            outlook.object(&json!({ "kind": "Job", "metadata": {
+                "name": "j", "creationTimestamp": "2026-11-30T12:00:00Z" } }));
+            if pod_first == Some(true) {
+                outlook.pod(&runs, Duration::ZERO);
+            }
+            outlook.event(&warning, Duration::ZERO);
+            if pod_first == Some(false) {
+                outlook.pod(&runs, seconds(1));
+            }
+            matches!(outlook.next(PATIENCE), Next::Failed(_))
+        };
+        assert!(fails(None), "it never runs");
+        assert!(!fails(Some(false)));
+        assert!(
+            !fails(Some(true)),
+            "the run goes on, and sees it in any order"
+        );
     }
 }
