@@ -104,16 +104,15 @@ impl Cluster {
 }
 
 fn own(object: &Object, found: &DynamicObject, run: &str) -> Result<(), ClusterError> {
+    // Whose it was does not matter once it is gone.
+    if found.metadata.deletion_timestamp.is_some() {
+        return Err(ClusterError::Ending {
+            object: object.told(),
+            reason: waits_for(found),
+        });
+    }
     let owner = match found.labels().get(RUN) {
-        Some(owner) if owner == run => {
-            if found.metadata.deletion_timestamp.is_none() {
-                return Ok(());
-            }
-            return Err(ClusterError::Ending {
-                object: object.told(),
-                reason: waits_for(found),
-            });
-        }
+        Some(owner) if owner == run => return Ok(()),
         Some(owner) => format!(
             "of run {owner}: delete that with `llm-d-scale gc --uuid {owner}`, or use another --namespace"
         ),
@@ -123,4 +122,42 @@ fn own(object: &Object, found: &DynamicObject, run: &str) -> Result<(), ClusterE
         object: object.told(),
         owner,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::objects::Owner;
+
+    #[test]
+    fn another_runs_object_is_left_and_one_that_goes_is_waited_for() {
+        let manifest =
+            json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "c" } });
+        let owner = Owner {
+            run: "mine",
+            job: "job",
+            namespace: "one",
+        };
+        let object = Object::new(manifest, owner, 0, true).unwrap();
+        let found = |labels: Value, more: Value| {
+            let mut found = json!({ "metadata": { "name": "c", "labels": labels } });
+            let metadata = found["metadata"].as_object_mut().unwrap();
+            metadata.extend(more.as_object().unwrap().clone());
+            let found: DynamicObject = serde_json::from_value(found).unwrap();
+            own(&object, &found, "mine")
+        };
+        assert_eq!(found(json!({ RUN: "mine" }), json!({})), Ok(()));
+        let goes = json!({ "deletionTimestamp": "2026-11-30T12:00:00Z", "finalizers": ["f"] });
+        for labels in [json!({ RUN: "mine" }), json!({ RUN: "other" }), json!({})] {
+            let foreign = found(labels.clone(), json!({}));
+            assert!(labels[RUN] == "mine" || matches!(foreign, Err(ClusterError::Foreign { .. })));
+            let error = found(labels, goes.clone()).unwrap_err();
+            assert!(
+                error.is_retryable() && error.to_string().contains("finalizers: f"),
+                "{error}"
+            );
+        }
+    }
 }

@@ -1,11 +1,6 @@
 //! Will a job's objects become what they were made for? Decided from what was seen of them, purely:
 //! nothing here knows a cluster or a clock.
 
-#![expect(
-    clippy::indexing_slicing,
-    reason = "a member of JSON that is not there is null"
-)]
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! What is known of a run, written down after each step, so that a run that was killed goes on.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -13,6 +13,8 @@ use serde_json::{Map, Value};
 use super::outlook::Failure;
 
 const FILE: &str = "run.json";
+/// Held by who runs it: two would delete each other's objects.
+const LOCK: &str = "lock";
 /// Of what is written; a later one may be read by nobody who knows only this.
 const VERSION: u32 = 1;
 
@@ -85,6 +87,7 @@ impl JobRecord {
 pub(super) struct Book {
     folder: PathBuf,
     pub(super) state: State,
+    _held: File,
 }
 
 impl Book {
@@ -97,6 +100,7 @@ impl Book {
         resume: bool,
     ) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        let held = hold(folder)?;
         let known = read(folder)?;
         let state = match (known, resume) {
             (None, true) => bail!(
@@ -128,6 +132,7 @@ impl Book {
         let book = Self {
             folder: folder.to_owned(),
             state,
+            _held: held,
         };
         book.write()?;
         Ok(book)
@@ -166,13 +171,28 @@ impl Book {
     fn write(&self) -> Result<()> {
         let path = self.folder.join(FILE);
         let new = self.folder.join("run.json.new");
-        let written = fs::File::create(&new).and_then(|mut file| {
+        let written = File::create(&new).and_then(|mut file| {
             serde_json::to_writer_pretty(&mut file, &self.state)?;
             file.write_all(b"\n")?;
             file.sync_all()
         });
         let written = written.and_then(|()| fs::rename(&new, &path));
         written.with_context(|| format!("{}: cannot write down how far the run is", path.display()))
+    }
+}
+
+/// Fails if another process has the run of a folder.
+fn hold(folder: &Path) -> Result<File> {
+    let path = folder.join(LOCK);
+    let told = || path.display().to_string();
+    let held = File::create(&path).with_context(told)?;
+    match held.try_lock() {
+        Ok(()) => Ok(held),
+        Err(TryLockError::WouldBlock) => bail!(
+            "{}: another llm-d-scale is at this run; wait until it has ended, or end it by Ctrl-C",
+            folder.display()
+        ),
+        Err(TryLockError::Error(error)) => Err(error).with_context(told),
     }
 }
 
@@ -223,6 +243,9 @@ mod tests {
         };
         book.note(&JobRecord::new("steady-chat-10")).unwrap();
         book.note(&record).unwrap();
+        let two = open("u", "d", true).unwrap_err().to_string();
+        assert!(two.contains("another llm-d-scale"), "{two}");
+        drop(book);
         assert!(open("u", "d", false).is_err(), "it would be overwritten");
         assert!(open("u", "other", true).is_err());
         assert!(open("other", "d", true).is_err());
