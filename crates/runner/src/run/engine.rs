@@ -76,7 +76,10 @@ impl Engine<'_> {
         let (mut looked, mut probed) = (false, false);
         let is_measured = self.is_measured();
         if !is_measured {
-            self.finish_clean_up().await?;
+            tokio::select! {
+                () = self.stop.stopped() => {}
+                finished = self.finish_clean_up() => finished?,
+            }
         }
         for (number, job) in self.jobs.iter().enumerate() {
             let before = self.known(&job.job.name);
