@@ -418,6 +418,8 @@ def check_server_dies(world: Playground) -> list[str]:
         found.append(f"not the same jobs: {before}, {told}")
     if sorted(summaries := world.summaries(uuid, index)) != ["first", "prepare", "second"]:
         found.append(f"summaries of {sorted(summaries)}")
+    # What was measured is gone by then.
+    found += [f"{name} knows no GPU" for name in ("first", "second") if not summaries.get(name, {}).get("gpuModel")]
     metrics = [it for it in world.documents(uuid, index) if "query" in it]
     samples = Counter(
         (it["jobName"], it["metricName"], it["timestamp"], json.dumps(it.get("labels"), sort_keys=True))
