@@ -26,6 +26,9 @@ struct Outcome {
     requests: u64,
     /// Runs that left no report.
     failed_runs: u64,
+    /// Those of them that the form of the file has no place for.
+    #[serde(skip)]
+    left_out: u64,
 }
 
 pub(crate) fn run(arguments: &ExportArguments, unfinished: &Registry) -> Result<Exit> {
@@ -56,12 +59,10 @@ pub(crate) fn run(arguments: &ExportArguments, unfinished: &Registry) -> Result<
     if outcome.summaries + outcome.failed_runs == 0 {
         bail!("{}: no benchmark of ours fits", indices.join(", "));
     }
-    let format = arguments.targets.format;
-    if arguments.targets.output.is_some() && outcome.failed_runs > 0 && !format.takes_failed_runs()
-    {
-        let form = format.to_possible_value();
+    if outcome.left_out > 0 {
+        let form = arguments.targets.format.to_possible_value();
         let form = form.as_ref().map_or("this form", |it| it.get_name());
-        let count = outcome.failed_runs;
+        let count = outcome.left_out;
         tell(&format!(
             "warning: {form} has no place for runs that left no report; {count} are left out"
         ));
@@ -75,6 +76,7 @@ pub(crate) fn run(arguments: &ExportArguments, unfinished: &Registry) -> Result<
             summaries,
             requests,
             failed_runs,
+            ..
         } = outcome;
         let failed_runs = match failed_runs {
             0 => String::new(),
@@ -134,8 +136,11 @@ async fn export_from(
     search
         .for_each(&failed_runs_of(wanted(arguments)), |page| {
             let runs = parsed::<FailedRun>(page)?;
-            outcome.failed_runs += runs.len() as u64;
-            runs.iter().try_for_each(|run| sinks.failed_run(run))
+            for run in &runs {
+                outcome.failed_runs += 1;
+                outcome.left_out += u64::from(!sinks.failed_run(run)?);
+            }
+            anyhow::Ok(())
         })
         .await?;
     Ok(outcome)

@@ -26,12 +26,12 @@ pub trait Sink: Send + Sync {
     /// If there is no room for it.
     fn stage(&self) -> Result<Box<dyn StagedReport + '_>>;
 
-    /// Takes what stands for a run that left no report. A form that has no place for it goes without.
+    /// Takes what stands for a run that left no report; says whether it has a place for it.
     ///
     /// # Errors
     ///
     /// If it cannot be kept.
-    fn failed_run(&self, run: &FailedRun) -> Result<()>;
+    fn failed_run(&self, run: &FailedRun) -> Result<bool>;
 
     /// Waits until everything that was committed has arrived; says how many documents did not,
     /// since the sink was opened.
@@ -142,8 +142,10 @@ impl Sinks {
         staged.collect::<Result<_>>().map(StagedReports)
     }
 
-    pub(crate) fn failed_run(&self, run: &FailedRun) -> Result<()> {
-        self.0.iter().try_for_each(|sink| sink.failed_run(run))
+    /// Whether all of them have a place for it.
+    pub(crate) fn failed_run(&self, run: &FailedRun) -> Result<bool> {
+        let mut sinks = self.0.iter();
+        sinks.try_fold(true, |all, sink| Ok(sink.failed_run(run)? && all))
     }
 
     pub(crate) fn settle(&self) -> u64 {

@@ -289,9 +289,10 @@ impl Sink for BulkSink {
         Ok(Box::new(ReportOnItsWay::new(self)))
     }
 
-    fn failed_run(&self, run: &FailedRun) -> anyhow::Result<()> {
+    fn failed_run(&self, run: &FailedRun) -> anyhow::Result<bool> {
         let added = self.add_at(Kind::Summary, run.document_id, run.timestamp, run);
-        added.context("cannot write a document as JSON")
+        added.context("cannot write a document as JSON")?;
+        Ok(true)
     }
 
     fn settle(&self) -> u64 {

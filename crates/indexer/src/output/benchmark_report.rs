@@ -87,8 +87,8 @@ impl Sink for BenchmarkReports {
     }
 
     /// A benchmark report is of what was measured.
-    fn failed_run(&self, _: &FailedRun) -> Result<()> {
-        Ok(())
+    fn failed_run(&self, _: &FailedRun) -> Result<bool> {
+        Ok(false)
     }
 }
 

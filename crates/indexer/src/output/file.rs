@@ -248,16 +248,17 @@ impl Sink for Documents {
         }))
     }
 
-    fn failed_run(&self, run: &FailedRun) -> Result<()> {
+    fn failed_run(&self, run: &FailedRun) -> Result<bool> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         #[cfg(feature = "store")]
         if let Layout::GuidellmCsv(_) = writer.layout {
             // GuideLLM's has a row for each benchmark.
-            return Ok(());
+            return Ok(false);
         }
         writer.begun = true;
         let written = writer.document(None, &serde_json::to_vec(run)?);
-        written.context("cannot write the documents")
+        written.context("cannot write the documents")?;
+        Ok(true)
     }
 
     fn finish(self: Box<Self>) -> Result<Option<Shipped>> {

@@ -45,20 +45,6 @@ pub enum Format {
     BenchmarkReport,
 }
 
-impl Format {
-    /// Whether it has a place for what stands for a run that left no report.
-    pub(crate) fn takes_failed_runs(self) -> bool {
-        match self {
-            Self::Json | Self::Ndjson | Self::Bulk => true,
-            #[cfg(feature = "store")]
-            Self::Csv => true,
-            #[cfg(feature = "store")]
-            Self::GuidellmCsv => false,
-            Self::BenchmarkReport => false,
-        }
-    }
-}
-
 /// A file or folder that is being written.
 pub struct Output(Form);
 
@@ -117,7 +103,7 @@ impl Sink for Output {
         }
     }
 
-    fn failed_run(&self, run: &FailedRun) -> Result<()> {
+    fn failed_run(&self, run: &FailedRun) -> Result<bool> {
         match &self.0 {
             Form::File(file) => file.failed_run(run),
             Form::BenchmarkReports(reports) => reports.failed_run(run),

@@ -13,7 +13,7 @@ use crate::cli::SourceArguments;
 use crate::cluster::{Cluster, ClusterError, Connection, Search};
 use crate::export::{export_benchmark, failed_runs_of, parsed, summaries_of, term};
 use crate::kube_burner::{Alert, Document, JobSummary, Metric};
-use crate::sink::{Sink, Sinks};
+use crate::sink::Sinks;
 use crate::store::{Store, Tables};
 
 /// The run of a document of any kind.
@@ -103,7 +103,7 @@ async fn fetch_from(
     search
         .for_each(&failed_runs, |page| {
             let runs = parsed::<FailedRun>(page)?;
-            runs.iter().try_for_each(|run| store.failed_run(run))
+            runs.iter().try_for_each(|run| store.keep_failed_run(run))
         })
         .await?;
     Ok(())

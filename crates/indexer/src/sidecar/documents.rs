@@ -111,7 +111,7 @@ pub fn receive(mut from: impl BufRead, store: &Store) -> Result<Received> {
                 }
                 staged.commit()?;
                 let mut failed = received.failed.iter();
-                failed.try_for_each(|run| store.failed_run(run))?;
+                failed.try_for_each(|run| store.keep_failed_run(run))?;
                 return Ok(received);
             }
         }

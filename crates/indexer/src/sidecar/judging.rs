@@ -77,7 +77,7 @@ impl Sink for Judging<'_> {
         }))
     }
 
-    fn failed_run(&self, run: &FailedRun) -> Result<()> {
+    fn failed_run(&self, run: &FailedRun) -> Result<bool> {
         self.sink.failed_run(run)
     }
 }

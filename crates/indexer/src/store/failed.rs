@@ -39,7 +39,7 @@ impl Store {
         Ok(runs)
     }
 
-    pub(super) fn keep_failed_run(&self, run: &FailedRun) -> Result<()> {
+    pub(crate) fn keep_failed_run(&self, run: &FailedRun) -> Result<()> {
         let staging = Staging::new(&self.root, &self.unfinished)?;
         let id = run.document_id.to_string();
         let staged = staging.file(&id);

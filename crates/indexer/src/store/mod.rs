@@ -90,8 +90,9 @@ impl Sink for Store {
         Ok(Box::new(Staged::new(&self.root, &self.unfinished)?))
     }
 
-    fn failed_run(&self, run: &FailedRun) -> Result<()> {
-        self.keep_failed_run(run)
+    fn failed_run(&self, run: &FailedRun) -> Result<bool> {
+        self.keep_failed_run(run)?;
+        Ok(true)
     }
 }
 
