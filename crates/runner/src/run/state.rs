@@ -15,8 +15,8 @@ use super::outlook::Failure;
 const FILE: &str = "run.json";
 /// Held by who runs it: two would delete each other's objects.
 const LOCK: &str = "lock";
-/// Of what is written; a later one may be read by nobody who knows only this.
-const VERSION: u32 = 1;
+/// Of what is written; a later one may be read by nobody who knows only this. 2 added `facts`.
+const VERSION: u32 = 2;
 
 /// A run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,7 +30,6 @@ pub struct State {
     /// What it runs: a digest of all its objects.
     pub digest: String,
     /// What the cluster said of itself and of what was measured: members of each `jobSummary`.
-    #[serde(default)]
     pub facts: Map<String, Value>,
     /// In the order in which they ran.
     pub jobs: Vec<JobRecord>,
@@ -207,15 +206,26 @@ pub(super) fn read(folder: &Path) -> Result<Option<State>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         text => text.with_context(|| path.display().to_string())?,
     };
-    let state: State = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
-    if state.version != VERSION {
-        let version = state.version;
+    parse(&text)
+        .map(Some)
+        .with_context(|| path.display().to_string())
+}
+
+fn parse(text: &str) -> Result<State> {
+    /// What every version has.
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: u32,
+    }
+    // Before the rest, which need not be in another version's.
+    let Versioned { version } = serde_json::from_str(text)?;
+    if version != VERSION {
         bail!(
-            "{}: it is of another release of llm-d-scale (version {version})",
-            path.display()
+            "it is of another release of llm-d-scale (version {version} of the file, {VERSION} is \
+             known here); go on with it by that one"
         );
     }
-    Ok(Some(state))
+    Ok(serde_json::from_str(text)?)
 }
 
 /// Now.
@@ -230,6 +240,16 @@ pub(super) fn now() -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_another_release_wrote_is_told_to_be_that() {
+        let before = r#"{"version":1,"uuid":"u","namespace":"n","digest":"d","jobs":[]}"#;
+        let told = parse(before).unwrap_err().to_string();
+        assert!(told.contains("another release"), "{told}");
+        let cut = before.replace('1', "2");
+        let told = parse(&cut).unwrap_err().to_string();
+        assert!(told.contains("missing field `facts`"), "{told}");
+    }
 
     #[test]
     fn a_run_goes_on_where_it_was_and_is_never_mistaken_for_another() {
