@@ -4,9 +4,12 @@
 The bound is a plain loop that posts batches which were encoded and compressed beforehand, as many
 at once as the tool sends. The peer is opensearch-py's `helpers.bulk`, where it is installed (its
 documents are parsed beforehand). Each goes into an index of its own with the tool's mappings, in
-turn, `--runs` times after `--warm-up` rounds that do not count; the server is the same. It merges
-segments whenever it likes, which makes single runs differ by a fifth: ratios are of the means, with
-their standard error.
+turn, `--runs` times after `--warm-up` rounds that do not count; the server is the same, and at rest
+when each begins. It compiles and merges segments whenever it likes, which makes single runs differ:
+a ratio is the mean of those of the rounds, with its standard error.
+
+All of them share the CPUs with the server. With `--apart` the server has half of the CPUs to itself
+and they have the other half, as where the cluster is elsewhere.
 
 With `--archive` there are eight reports of four releases instead of one: the next is read while one
 is sent. Of a single report nothing is sent before it is known to be whole.
@@ -115,16 +118,43 @@ def peer(server, documents, index):
     return time.perf_counter() - began
 
 
+class Processors:
+    """The server's CPUs, its clients', and whether the server is busy."""
+
+    def __init__(self, server, apart):
+        self.pid = int((Path(server.folder) / "pid").read_text())
+        allowed = sorted(os.sched_getaffinity(0))
+        if apart and len(allowed) < 2:
+            raise RuntimeError("--apart needs two CPUs")
+        half = len(allowed) // 2 if apart else len(allowed)
+        self.server, self.clients = allowed[:half], allowed[-half:]
+        if apart:
+            for thread in os.listdir(f"/proc/{self.pid}/task"):
+                os.sched_setaffinity(int(thread), self.server)
+            os.sched_setaffinity(0, self.clients)
+
+    def used(self):
+        """Processor time of the server, in seconds."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def rest(self):
+        """Waits until the server has next to nothing to do."""
+        for _ in range(120):
+            before = self.used()
+            time.sleep(0.5)
+            if self.used() - before < 0.02:
+                return
+        raise RuntimeError("the server does not come to rest")
+
+
 def told(name, taken, bound, documents):
     """A row of the table."""
     if not taken:
         return f"{name:18}  not installed"
-    mean, reference = statistics.mean(taken), statistics.mean(bound)
-    ratio = mean / reference
-    relative = [
-        statistics.stdev(it) / math.sqrt(len(it)) / statistics.mean(it) for it in (taken, bound)
-    ]
-    error = 0 if taken is bound else ratio * math.hypot(*relative)
+    mean = statistics.mean(taken)
+    ratios = [own / other for own, other in zip(taken, bound, strict=True)]
+    ratio, error = statistics.mean(ratios), statistics.stdev(ratios) / math.sqrt(len(ratios))
     return (
         f"{name:18}{min(taken):9.2f}{mean:9.2f}{documents / mean:13,.0f}{ratio:14.2f}"
         f"  ± {error:.2f}"
@@ -139,6 +169,7 @@ def options():
     parser.add_argument("--runs", type=int, default=9, help="that count, at least 2; default 9")
     parser.add_argument("--warm-up", type=int, default=2, help="rounds that do not; default 2")
     parser.add_argument("--no-gzip", action="store_true", help="neither loop nor tool compresses")
+    parser.add_argument("--apart", action="store_true", help="half of the CPUs are the server's own")
     parser.add_argument("--binary", default=str(ROOT / "target/release/guidellm-indexer"))
     parser.add_argument("--cache", type=Path, default=ROOT / "target/bench")
     return parser.parse_args()
@@ -155,6 +186,7 @@ def main():
     more = ["--no-gzip"] if chosen.no_gzip else []
     seconds = {"plain loop": [], "guidellm-indexer": [], "opensearch-py": []}
     with Server(chosen.server) as server, tempfile.TemporaryDirectory() as folder:
+        processors = Processors(server, chosen.apart)
         # Its first documents find a cold server, and bring the mappings for what follows. Memory is
         # measured now: the child's peak cannot fall below this process's, which is still small.
         _, peak = tool(server, chosen.binary, files, "bench", folder, *more)
@@ -178,6 +210,7 @@ def main():
             names = list(ways)
             first = run % len(names)
             for name in names[first:] + names[:first]:
+                processors.rest()
                 taken = ways[name]()
                 if run >= 0 and taken is not None:
                     seconds[name].append(taken)
@@ -185,7 +218,11 @@ def main():
                 if taken is not None and count != len(lines):
                     raise RuntimeError(f"{name}: {count} documents of {len(lines)}")
                 server.call("DELETE", "bench-documents")
-    print(f"{len(lines):,} documents into {chosen.server}, {os.cpu_count()} CPUs, {chosen.runs} runs\n")
+    shared = ", its own" if chosen.apart else ""
+    print(
+        f"{len(lines):,} documents into {chosen.server} on {len(processors.server)} CPUs{shared}, "
+        f"clients on {len(processors.clients)}, {chosen.runs} runs\n"
+    )
     print(f"{'':18}{'best s':>9}{'mean s':>9}{'documents/s':>13}{'x plain loop':>14}")
     for name, taken in seconds.items():
         print(told(name, taken, seconds["plain loop"], len(lines)))
