@@ -9,7 +9,8 @@ when each begins. It compiles and merges segments whenever it likes, which makes
 a ratio is the mean of those of the rounds, with its standard error.
 
 All of them share the CPUs with the server. With `--apart` the server has half of the CPUs to itself
-and they have the other half, as where the cluster is elsewhere.
+and they have the other half, as where the cluster is elsewhere (it is confined to them once it
+runs: its pools of threads are those for all CPUs).
 
 With `--archive` there are eight reports of four releases instead of one: the next is read while one
 is sent. Of a single report nothing is sent before it is known to be whole.
@@ -18,6 +19,7 @@ This measures and never fails. Peak memory is the kernel's `ru_maxrss` of the ch
 """
 
 import argparse
+import contextlib
 import gzip
 import http.client
 import json
@@ -126,11 +128,13 @@ class Processors:
         allowed = sorted(os.sched_getaffinity(0))
         if apart and len(allowed) < 2:
             raise RuntimeError("--apart needs two CPUs")
-        half = len(allowed) // 2 if apart else len(allowed)
-        self.server, self.clients = allowed[:half], allowed[-half:]
+        each = len(allowed) // 2 if apart else len(allowed)
+        self.server, self.clients = allowed[:each], allowed[-each:]
         if apart:
             for thread in os.listdir(f"/proc/{self.pid}/task"):
-                os.sched_setaffinity(int(thread), self.server)
+                # One that ended meanwhile needs no CPU.
+                with contextlib.suppress(ProcessLookupError):
+                    os.sched_setaffinity(int(thread), self.server)
             os.sched_setaffinity(0, self.clients)
 
     def used(self):
@@ -218,9 +222,9 @@ def main():
                 if taken is not None and count != len(lines):
                     raise RuntimeError(f"{name}: {count} documents of {len(lines)}")
                 server.call("DELETE", "bench-documents")
-    shared = ", its own" if chosen.apart else ""
+    own = ", its own" if chosen.apart else ""
     print(
-        f"{len(lines):,} documents into {chosen.server} on {len(processors.server)} CPUs{shared}, "
+        f"{len(lines):,} documents into {chosen.server} on {len(processors.server)} CPUs{own}, "
         f"clients on {len(processors.clients)}, {chosen.runs} runs\n"
     )
     print(f"{'':18}{'best s':>9}{'mean s':>9}{'documents/s':>13}{'x plain loop':>14}")

@@ -246,8 +246,8 @@ mod tests {
         let before = r#"{"version":1,"uuid":"u","namespace":"n","digest":"d","jobs":[]}"#;
         let told = parse(before).unwrap_err().to_string();
         assert!(told.contains("another release"), "{told}");
-        let cut = before.replace('1', "2");
-        let told = parse(&cut).unwrap_err().to_string();
+        let lacking = before.replacen('1', &VERSION.to_string(), 1);
+        let told = parse(&lacking).unwrap_err().to_string();
         assert!(told.contains("missing field `facts`"), "{told}");
     }
 
