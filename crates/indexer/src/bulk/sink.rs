@@ -284,7 +284,7 @@ impl BulkSink {
 }
 
 impl Sink for BulkSink {
-    /// Its batches wait, in a temporary file if they are many: what is sent cannot be taken back.
+    /// Its documents wait, in a temporary file if they are many: what is sent cannot be taken back.
     fn stage(&self) -> anyhow::Result<Box<dyn StagedReport + '_>> {
         Ok(Box::new(ReportOnItsWay::new(self)))
     }

@@ -6,12 +6,14 @@
 //!
 //! What was not measured is absent, never 0.
 
+mod compact;
 mod metrics;
 mod outcome;
 mod request;
 mod summary;
 mod timestamp;
 
+pub use compact::{Compactor, NotCompact, Origins};
 pub use metrics::{
     Concurrency, DispatchDelay, GenerationDelay, Goodput, InterTokenLatency, OutputTokensPerSecond,
     PromptTokensPerSecond, RequestLatency, Statistics, Throughput, TimePerOutputToken,
@@ -28,6 +30,7 @@ pub use timestamp::Timestamp;
 use std::fmt;
 use std::sync::Arc;
 
+use bitcode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -42,7 +45,7 @@ pub const SUMMARY_METRIC_NAME: &str = "guidellmSummary";
 pub const REQUEST_METRIC_NAME: &str = "guidellmRequest";
 
 /// How a request ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum RequestStatus {

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use bitcode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Origin, RequestMetricName, RequestStatus, Timestamp};
 
 /// Which clock became a request's `timestamp`: the first of these that the report has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RequestTimestampSource {
@@ -36,7 +37,7 @@ impl RequestTimestampSource {
 }
 
 /// Why a request did not succeed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorClass {
@@ -82,11 +83,12 @@ impl ErrorClass {
 }
 
 /// One request, whatever its status. What was not measured is absent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Request {
     /// Always `guidellmRequest`.
     #[serde(rename = "metricName")]
+    #[bitcode(skip)]
     pub metric_name: RequestMetricName,
     /// The document's `_id`: derived from the benchmark's identity and `request_id`.
     pub document_id: Uuid,
@@ -96,6 +98,7 @@ pub struct Request {
     pub timestamp_source: RequestTimestampSource,
     /// What all documents of this benchmark share.
     #[serde(flatten)]
+    #[bitcode(skip)]
     pub origin: Arc<Origin>,
     /// GuideLLM's id of the request.
     pub request_id: Box<str>,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bitcode::{Decode, Encode};
 use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -12,7 +13,7 @@ const LATEST_EPOCH_SECONDS: f64 = 253_402_300_799.0;
 ///
 /// Serialised as RFC 3339 with six decimals and `Z`, the form that OpenSearch, Elasticsearch and
 /// DuckDB read as a date without a format string: `2025-09-23T23:59:06.125779Z`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Timestamp(i64);
 
 impl Timestamp {

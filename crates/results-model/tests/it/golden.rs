@@ -58,7 +58,7 @@ fn golden(report: &Path) -> Value {
 }
 
 /// Every report of a folder that is plain JSON, and the releases' folders below it.
-fn reports(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn reports(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
