@@ -2,15 +2,15 @@
 """Measures how fast documents get into a real server, beside a bound and a peer.
 
 The bound is a plain loop that posts batches which were encoded and compressed beforehand, as many
-at once as the tool sends. The peer is opensearch-py's `helpers.bulk`, where it is installed (its
-documents are parsed beforehand). Each goes into an index of its own with the tool's mappings, in
-turn, `--runs` times after `--warm-up` rounds that do not count; the server is the same, and at rest
-when each begins. It compiles and merges segments whenever it likes, which makes single runs differ:
-a ratio is the mean of those of the rounds, with its standard error.
+at once as the tool sends; the same loop posts one at a time as well, which is what a plain script
+does. The peer is opensearch-py's `helpers.bulk`, where it is installed (its documents are parsed
+beforehand). Each goes into an index of its own with the tool's mappings, in turn, `--runs` times
+after `--warm-up` rounds that do not count; the server is the same, and at rest when each begins. It
+compiles and merges segments whenever it likes, which makes single runs differ: a ratio is the mean
+of those of the rounds, with its standard error.
 
-All of them share the CPUs with the server. With `--apart` the server has half of the CPUs to itself
-and they have the other half, as where the cluster is elsewhere (it is confined to them once it
-runs: its pools of threads are those for all CPUs).
+The server has half of the CPUs to itself and the others have the other half, as where the cluster
+is elsewhere. With `--shared` all of them share all CPUs.
 
 With `--archive` there are eight reports of four releases instead of one: the next is read while one
 is sent. Of a single report nothing is sent before it is known to be whole.
@@ -19,7 +19,6 @@ This measures and never fails. Peak memory is the kernel's `ru_maxrss` of the ch
 """
 
 import argparse
-import contextlib
 import gzip
 import http.client
 import json
@@ -51,6 +50,7 @@ ARCHIVE = (
 )
 BATCH_DOCUMENTS = 2000
 IN_FLIGHT = 2
+BOUND = "plain loop"
 
 
 def encoded(lines, index, compress):
@@ -67,8 +67,8 @@ def encoded(lines, index, compress):
     return bodies
 
 
-def post(server, bodies, compressed):
-    """Posts all bodies; seconds."""
+def post(server, bodies, compressed, at_once):
+    """Posts all bodies, so many at once; seconds."""
     host, left, lock = server.url.removeprefix("http://"), iter(bodies), threading.Lock()
 
     def work():
@@ -86,7 +86,7 @@ def post(server, bodies, compressed):
             if b'"errors":false' not in answer.replace(b" ", b""):
                 raise RuntimeError(answer[:200])
 
-    threads = [threading.Thread(target=work) for _ in range(IN_FLIGHT)]
+    threads = [threading.Thread(target=work) for _ in range(at_once)]
     began = time.perf_counter()
     for thread in threads:
         thread.start()
@@ -123,19 +123,19 @@ def peer(server, documents, index):
 class Processors:
     """The server's CPUs, its clients', and whether the server is busy."""
 
-    def __init__(self, server, apart):
-        self.pid = int((Path(server.folder) / "pid").read_text())
+    def __init__(self, shared):
         allowed = sorted(os.sched_getaffinity(0))
-        if apart and len(allowed) < 2:
-            raise RuntimeError("--apart needs two CPUs")
-        each = len(allowed) // 2 if apart else len(allowed)
+        if len(allowed) < 2 and not shared:
+            raise RuntimeError("one CPU cannot be divided: --shared is needed")
+        each = len(allowed) if shared else len(allowed) // 2
         self.server, self.clients = allowed[:each], allowed[-each:]
-        if apart:
-            for thread in os.listdir(f"/proc/{self.pid}/task"):
-                # One that ended meanwhile needs no CPU.
-                with contextlib.suppress(ProcessLookupError):
-                    os.sched_setaffinity(int(thread), self.server)
-            os.sched_setaffinity(0, self.clients)
+        # What is started now is the server.
+        os.sched_setaffinity(0, self.server)
+
+    def watch(self, server):
+        """What is started from now on are its clients."""
+        os.sched_setaffinity(0, self.clients)
+        self.pid = int((Path(server.folder) / "pid").read_text())
 
     def used(self):
         """Processor time of the server, in seconds."""
@@ -173,7 +173,7 @@ def options():
     parser.add_argument("--runs", type=int, default=9, help="that count, at least 2; default 9")
     parser.add_argument("--warm-up", type=int, default=2, help="rounds that do not; default 2")
     parser.add_argument("--no-gzip", action="store_true", help="neither loop nor tool compresses")
-    parser.add_argument("--apart", action="store_true", help="half of the CPUs are the server's own")
+    parser.add_argument("--shared", action="store_true", help="the server has no CPU of its own")
     parser.add_argument("--binary", default=str(ROOT / "target/release/guidellm-indexer"))
     parser.add_argument("--cache", type=Path, default=ROOT / "target/bench")
     return parser.parse_args()
@@ -188,9 +188,9 @@ def main():
     files = [str(grown(report, size, chosen.cache)) for report in reports]
     command = [chosen.binary, "index", *files, "-o", "-", "--format", "ndjson", "--quiet"]
     more = ["--no-gzip"] if chosen.no_gzip else []
-    seconds = {"plain loop": [], "guidellm-indexer": [], "opensearch-py": []}
+    processors = Processors(chosen.shared)
     with Server(chosen.server) as server, tempfile.TemporaryDirectory() as folder:
-        processors = Processors(server, chosen.apart)
+        processors.watch(server)
         # Its first documents find a cold server, and bring the mappings for what follows. Memory is
         # measured now: the child's peak cannot fall below this process's, which is still small.
         _, peak = tool(server, chosen.binary, files, "bench", folder, *more)
@@ -203,12 +203,14 @@ def main():
         bodies = encoded(lines, "bench-documents", not chosen.no_gzip)
         documents = [json.loads(line) for line in lines]
         ways = {
-            "plain loop": lambda: post(server, bodies, not chosen.no_gzip),
+            BOUND: lambda: post(server, bodies, not chosen.no_gzip, IN_FLIGHT),
+            "one at a time": lambda: post(server, bodies, not chosen.no_gzip, 1),
             "guidellm-indexer": lambda: tool(
                 server, chosen.binary, files, "bench-documents", folder, *more
             )[0],
             "opensearch-py": lambda: peer(server, documents, "bench-documents"),
         }
+        seconds = {name: [] for name in ways}
         for run in range(-chosen.warm_up, chosen.runs):
             # None of them is always the one after another.
             names = list(ways)
@@ -222,14 +224,14 @@ def main():
                 if taken is not None and count != len(lines):
                     raise RuntimeError(f"{name}: {count} documents of {len(lines)}")
                 server.call("DELETE", "bench-documents")
-    own = ", its own" if chosen.apart else ""
+    own = "" if chosen.shared else " of its own"
     print(
         f"{len(lines):,} documents into {chosen.server} on {len(processors.server)} CPUs{own}, "
         f"clients on {len(processors.clients)}, {chosen.runs} runs\n"
     )
     print(f"{'':18}{'best s':>9}{'mean s':>9}{'documents/s':>13}{'x plain loop':>14}")
     for name, taken in seconds.items():
-        print(told(name, taken, seconds["plain loop"], len(lines)))
+        print(told(name, taken, seconds[BOUND], len(lines)))
     print(f"\npeak memory of guidellm-indexer: {peak:.0f} MB")
 
 
