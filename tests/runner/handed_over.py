@@ -16,6 +16,8 @@ from world import place, sample, sidecar_process, state
 
 #: What a sidecar saw, which no report says.
 OUTCOME = ("passed", "exit_code", "failure_reason", "log_tail", "namespace", "podName", "nodeName")
+#: Of a mount, which its kubelet tries again.
+SLOW_NODE = "failed to sync configmap cache: timed out"
 
 
 def stored(folder: Path) -> dict[str, pa.Table]:
@@ -71,7 +73,7 @@ def fetched(
     found += [f"exit code {code}: {outcome} {words}"] if code != 3 else []
     lines = [line for line in words.splitlines() if line.startswith(("warning", "error"))]
     missed = [line for line in lines if "ttft_p95_ms <= 0.001: missed, it is" in line]
-    found += [line for line in lines if line not in missed]
+    found += [line for line in lines if line not in missed and SLOW_NODE not in line]
     alerts = [pq.read_table(it, partitioning=None) for it in store.glob("alerts/**/*.parquet")]
     if not missed or sum(it.num_rows for it in alerts) != len(missed):
         found.append(f"{len(missed)} objectives missed, {len(alerts)} alerts")
