@@ -2,12 +2,12 @@
 """Measures how fast documents get into a real server, beside a bound and a peer.
 
 The bound is a plain loop that posts batches which were encoded and compressed beforehand, as many
-at once as the tool sends; the same loop posts one at a time as well, which is what a plain script
-does. The peer is opensearch-py's `helpers.bulk`, where it is installed (its documents are parsed
-beforehand). Each goes into an index of its own with the tool's mappings, in turn, `--runs` times
-after `--warm-up` rounds that do not count; the server is the same, and at rest when each begins. It
-compiles and merges segments whenever it likes, which makes single runs differ: a ratio is the mean
-of those of the rounds, with its standard error.
+at once as the tool sends (`--in-flight`); the same loop posts one at a time as well, which is what
+a plain script does. The peer is opensearch-py's `helpers.bulk`, where it is installed (its
+documents are parsed beforehand). Each goes into an index of its own with the tool's mappings, in
+turn, `--runs` times after `--warm-up` rounds that do not count; the server is the same, and at rest
+when each begins. It compiles and merges segments whenever it likes, which makes single runs differ:
+a ratio is the mean of those of the rounds, with its standard error.
 
 The server has half of the CPUs to itself and the others have the other half, as where the cluster
 is elsewhere. With `--shared` all of them share all CPUs.
@@ -49,7 +49,6 @@ ARCHIVE = (
     "0.8.1/nonstreaming",
 )
 BATCH_DOCUMENTS = 2000
-IN_FLIGHT = 2
 BOUND = "plain loop"
 
 
@@ -172,6 +171,7 @@ def options():
     parser.add_argument("--megabytes", type=int, default=400, help="of all reports; default 400")
     parser.add_argument("--runs", type=int, default=9, help="that count, at least 2; default 9")
     parser.add_argument("--warm-up", type=int, default=2, help="rounds that do not; default 2")
+    parser.add_argument("--in-flight", type=int, default=2, help="batches at once; default 2")
     parser.add_argument("--no-gzip", action="store_true", help="neither loop nor tool compresses")
     parser.add_argument("--shared", action="store_true", help="the server has no CPU of its own")
     parser.add_argument("--binary", default=str(ROOT / "target/release/guidellm-indexer"))
@@ -187,7 +187,7 @@ def main():
     reports = [ROOT / f"fixtures/reports/{report}.json" for report in reports]
     files = [str(grown(report, size, chosen.cache)) for report in reports]
     command = [chosen.binary, "index", *files, "-o", "-", "--format", "ndjson", "--quiet"]
-    more = ["--no-gzip"] if chosen.no_gzip else []
+    more = ["--in-flight", str(chosen.in_flight)] + ["--no-gzip"] * chosen.no_gzip
     processors = Processors(chosen.shared)
     with Server(chosen.server) as server, tempfile.TemporaryDirectory() as folder:
         processors.watch(server)
@@ -203,7 +203,7 @@ def main():
         bodies = encoded(lines, "bench-documents", not chosen.no_gzip)
         documents = [json.loads(line) for line in lines]
         ways = {
-            BOUND: lambda: post(server, bodies, not chosen.no_gzip, IN_FLIGHT),
+            BOUND: lambda: post(server, bodies, not chosen.no_gzip, chosen.in_flight),
             "one at a time": lambda: post(server, bodies, not chosen.no_gzip, 1),
             "guidellm-indexer": lambda: tool(
                 server, chosen.binary, files, "bench-documents", folder, *more

@@ -293,7 +293,7 @@ pub struct BulkArguments {
     /// Most documents of a batch
     #[arg(long, value_name = "N", default_value = "2000")]
     pub batch_documents: NonZero<usize>,
-    /// Batches sent at once
+    /// Batches sent at once; as many as the data nodes have processors is fastest on a quick network
     #[arg(long, value_name = "N", default_value = "2")]
     pub in_flight: NonZero<usize>,
     /// Send batches as they are

@@ -21,7 +21,7 @@ pub struct Origins(Vec<(Arc<Origin>, usize)>);
 pub enum NotCompact {
     /// They were not made of requests.
     #[error("the bytes are no requests: {0}")]
-    Bytes(#[from] bitcode::Error),
+    Bytes(Box<str>),
     /// They were made of others.
     #[error("the bytes are {found} requests, not {expected}")]
     Count {
@@ -53,7 +53,9 @@ impl Origins {
     ///
     /// If these are not the bytes that [`Compactor::compact`] gave along.
     pub fn requests(&self, bytes: &[u8]) -> Result<Vec<Request>, NotCompact> {
-        let mut requests: Vec<Request> = bitcode::decode(bytes)?;
+        let decoded = bitcode::decode(bytes);
+        let mut requests: Vec<Request> =
+            decoded.map_err(|error| NotCompact::Bytes(error.to_string().into()))?;
         let expected = self.0.iter().map(|(_, count)| count).sum();
         if requests.len() != expected {
             let found = requests.len();
