@@ -18,7 +18,7 @@ impl Backoff {
         let limit = FIRST.saturating_mul(1 << self.tries.min(16)).min(LONGEST);
         self.tries += 1;
         let wait = limit.mul_f64(random.clamp(0.0, 1.0));
-        retry_after.map_or(wait, |least| least + wait)
+        retry_after.map_or(wait, |least| least.saturating_add(wait))
     }
 }
 
@@ -42,5 +42,6 @@ mod tests {
         let asked = Duration::from_secs(7);
         assert_eq!(backoff.next(Some(asked), 0.0), asked);
         assert!(backoff.next(Some(asked), 1.0) > asked);
+        assert_eq!(backoff.next(Some(Duration::MAX), 1.0), Duration::MAX);
     }
 }

@@ -3,7 +3,8 @@
 use std::num::NonZero;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::bulk::Operation;
 use crate::output::Format;
@@ -27,6 +28,21 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// From the process's arguments; ends the process if they are wrong, or ask for help.
+    #[must_use]
+    pub fn from_arguments() -> Self {
+        let matches = Self::command().get_matches();
+        let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        if let Command::Replay(arguments) = &mut cli.command {
+            let matches = matches.subcommand_matches("replay");
+            let source = matches.and_then(|matches| matches.value_source("es_index"));
+            arguments.elsewhere = source == Some(ValueSource::CommandLine);
+        }
+        cli
+    }
 }
 
 /// What to do.
@@ -233,7 +249,7 @@ pub struct ServerArguments {
     #[arg(long, value_name = "URL", env = "ES_SERVER", hide_env_values = true)]
     pub es_server: Option<String>,
     /// Index, alias or data stream of the documents; `replay` takes it instead of each document's
-    /// own
+    /// own, if it is given as an argument
     #[arg(long, value_name = "NAME", env = "ES_INDEX")]
     pub es_index: Option<String>,
     /// Index of requests, if not the same
@@ -318,6 +334,10 @@ pub struct ReplayArguments {
     /// Print the outcome as JSON on standard output
     #[arg(long)]
     pub json: bool,
+    /// Whether all go to `--es-index`, instead of each to its own: it was given as an argument,
+    /// not by the environment.
+    #[arg(skip)]
+    pub elsewhere: bool,
     /// Send the documents to a server.
     #[command(flatten)]
     pub sending: SendingArguments,

@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::bulk::Stop;
 use crate::cli::ExportArguments;
-use crate::cluster::{Cluster, ClusterError, Search};
+use crate::cluster::{Cluster, ClusterError, Of, Search};
 use crate::sink::Sinks;
 use crate::tell;
 use crate::unfinished::Registry;
@@ -121,7 +121,7 @@ async fn export_from(
 ) -> Result<Outcome> {
     let mut summaries: Vec<Summary> = Vec::new();
     search
-        .for_each(&summaries_of(wanted(arguments)), |page| {
+        .for_each(Of::Ours, &summaries_of(wanted(arguments)), |page| {
             summaries.extend(parsed::<Summary>(page)?);
             anyhow::Ok(())
         })
@@ -134,7 +134,7 @@ async fn export_from(
         outcome.summaries += 1;
     }
     search
-        .for_each(&failed_runs_of(wanted(arguments)), |page| {
+        .for_each(Of::Ours, &failed_runs_of(wanted(arguments)), |page| {
             let runs = parsed::<FailedRun>(page)?;
             for run in &runs {
                 outcome.failed_runs += 1;
@@ -154,7 +154,7 @@ pub(crate) async fn export_benchmark(
 ) -> Result<u64> {
     let mut staged = sinks.stage()?;
     let requests = search
-        .for_each(&requests_of(&summary), |page| {
+        .for_each(Of::Ours, &requests_of(&summary), |page| {
             staged.requests(parsed::<Request>(page)?)
         })
         .await?;

@@ -166,7 +166,7 @@ impl Outcome {
             .any(|it| it.verification.is_contradicted());
         let sent = self.documents.as_ref().map_or(Exit::Done, Shipped::exit);
         match (self.reports, self.failed.is_empty()) {
-            (0, false) => Exit::Unusable,
+            (0, false) if self.passed_over == 0 => Exit::Unusable,
             _ if sent == Exit::DeadlinePassed => Exit::DeadlinePassed,
             (_, false) => Exit::SomeFailed,
             (_, true) if contradicted => Exit::SomeFailed,

@@ -31,8 +31,10 @@ impl Journal {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let place = || format!("{}: cannot use it as a journal", path.display());
         let done = match File::open(path) {
+            // A torn line may end within a character.
             Ok(file) => BufReader::new(file)
-                .lines()
+                .split(b'\n')
+                .map(|line| Ok(String::from_utf8_lossy(&line?).into_owned()))
                 .collect::<std::io::Result<_>>()
                 .with_context(place)?,
             Err(error) if error.kind() == ErrorKind::NotFound => HashSet::new(),

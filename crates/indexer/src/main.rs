@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use guidellm_indexer::cli::Cli;
 
 fn main() -> ExitCode {
-    guidellm_indexer::run(Cli::parse()).into()
+    guidellm_indexer::run(Cli::from_arguments()).into()
 }

@@ -61,7 +61,7 @@ pub(crate) async fn prepare(cluster: &Cluster, indices: &[Arc<str>]) -> Result<(
         let call = Call::get(format!("{}/_mapping", encoded(index)));
         let what = format!("ask for the mappings of {index}");
         match cluster.expect(call, &what).await {
-            Ok(answer) => complete(cluster, index, &fields, &answer.json(&what)?).await?,
+            Ok(answer) => complete(cluster, &fields, &answer.json(&what)?).await?,
             // The first document makes it, from the template.
             Err(ClusterError::Refused { status: 404, .. }) => {}
             Err(error) => return Err(error),
@@ -102,34 +102,17 @@ async fn install(cluster: &Cluster, index: &str, fields: &Fields) -> Result<(), 
     Ok(())
 }
 
-/// Adds the fields that an index lacks; fails at the first that does not fit.
-async fn complete(
-    cluster: &Cluster,
-    index: &str,
-    fields: &Fields,
-    found: &Value,
-) -> Result<(), ClusterError> {
-    let mut missing = Fields::new();
-    for concrete in found.as_object().into_iter().flatten().map(|(_, it)| it) {
-        let present = concrete
-            .pointer("/mappings/properties")
-            .and_then(Value::as_object);
-        for (name, wanted) in fields {
-            match present.and_then(|present| present.get(name)) {
-                None => drop(missing.insert(name.clone(), wanted.clone())),
-                Some(present) if fits(name, kind(wanted), kind(present)) => {}
-                Some(present) => {
-                    return Err(ClusterError::Mapping {
-                        index: index.to_owned(),
-                        field: name.clone(),
-                        found: kind(present).to_owned(),
-                        wanted: kind(wanted).to_owned(),
-                    });
-                }
-            }
+/// Adds the fields that an index lacks; fails at the first that does not fit. Behind an alias, each
+/// index lacks its own.
+async fn complete(cluster: &Cluster, fields: &Fields, found: &Value) -> Result<(), ClusterError> {
+    let mut all = Vec::new();
+    for (index, concrete) in found.as_object().into_iter().flatten() {
+        let missing = missing(index, fields, concrete)?;
+        if !missing.is_empty() {
+            all.push((index, missing));
         }
     }
-    if !missing.is_empty() {
+    for (index, missing) in all {
         let body = json!({ "properties": missing });
         let call = Call::json(Method::Put, format!("{}/_mapping", encoded(index)), &body);
         cluster
@@ -137,6 +120,48 @@ async fn complete(
             .await?;
     }
     Ok(())
+}
+
+/// What a concrete index lacks, by its part of the answer for its mappings.
+fn missing(index: &str, fields: &Fields, concrete: &Value) -> Result<Fields, ClusterError> {
+    let present = concrete
+        .pointer("/mappings/properties")
+        .and_then(Value::as_object);
+    let mut missing = Fields::new();
+    for (name, wanted) in fields {
+        match present.and_then(|present| present.get(name)) {
+            None => drop(missing.insert(name.clone(), wanted.clone())),
+            Some(present) if fits(name, kind(wanted), kind(present)) => {
+                let whole = with_keyword(wanted, present);
+                missing.extend(whole.map(|whole| (name.clone(), whole)));
+            }
+            Some(present) => {
+                return Err(ClusterError::Mapping {
+                    index: index.to_owned(),
+                    field: name.clone(),
+                    found: kind(present).to_owned(),
+                    wanted: kind(wanted).to_owned(),
+                });
+            }
+        }
+    }
+    Ok(missing)
+}
+
+/// A field as it is, with the `.keyword` that ours has and that questions are asked of; `None` if
+/// it has it, or cannot have it.
+fn with_keyword(wanted: &Value, present: &Value) -> Option<Value> {
+    let keyword = wanted.pointer("/fields/keyword")?;
+    let lacks = present.pointer("/fields/keyword").is_none();
+    if !lacks || !matches!(kind(present), "keyword" | "text" | "wildcard") {
+        return None;
+    }
+    let mut whole = present.as_object()?.clone();
+    let inner = whole.entry("fields").or_insert_with(|| json!({}));
+    inner
+        .as_object_mut()?
+        .insert("keyword".into(), keyword.clone());
+    Some(whole.into())
 }
 
 /// The type of a field; an object has none in an answer.
@@ -181,6 +206,38 @@ mod tests {
         assert!(fits("prompt_tokens", "keyword", "long"));
         assert!(!fits("strategy", "keyword", "long"));
         assert!(!fits("timestamp", "date", "text"));
+    }
+
+    #[test]
+    fn an_index_lacks_fields_and_their_keywords() {
+        let fields = json!({
+            "uuid": { "type": "keyword", "fields": { "keyword": { "type": "keyword" } } },
+            "rate": { "type": "double" },
+        });
+        let fields = fields.as_object().unwrap();
+        let lacks = |properties: Value| {
+            let concrete = json!({ "mappings": { "properties": properties } });
+            missing("index", fields, &concrete).map(Value::from)
+        };
+        let rate = json!({ "type": "float" });
+        assert_eq!(lacks(json!({})).unwrap(), Value::from(fields.clone()));
+        assert_eq!(
+            lacks(json!({ "rate": rate, "uuid": { "type": "text", "analyzer": "simple" } }))
+                .unwrap(),
+            json!({ "uuid": { "type": "text", "analyzer": "simple",
+                "fields": { "keyword": { "type": "keyword" } } } })
+        );
+        let texts = json!({ "type": "text", "fields": { "keyword": { "type": "keyword" } } });
+        assert_eq!(
+            lacks(json!({ "rate": rate, "uuid": texts })).unwrap(),
+            json!({})
+        );
+        let constant = json!({ "type": "constant_keyword" });
+        assert_eq!(
+            lacks(json!({ "rate": rate, "uuid": constant })).unwrap(),
+            json!({})
+        );
+        assert!(lacks(json!({ "rate": { "type": "long" } })).is_err());
     }
 
     #[test]

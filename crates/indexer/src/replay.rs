@@ -1,20 +1,25 @@
 //! `guidellm-indexer replay`: undelivered documents, sent again.
 
-use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use guidellm_results_model::Exit;
 
-use crate::bulk::{BulkSink, Shipped, Stop, Undelivered};
+use crate::bulk::{BulkSink, Operation, Shipped, Stop, Taken, Undelivered};
 use crate::cli::{ReplayArguments, SendingArguments};
-use crate::server;
+use crate::{server, tell};
 
 pub(crate) fn run(arguments: &ReplayArguments) -> Result<Exit> {
+    let destination = if arguments.elsewhere {
+        Destination::Named
+    } else {
+        Destination::Own
+    };
     let stop = Stop::default();
-    let Some(shipped) = send_again(&arguments.file, &arguments.sending, &stop)? else {
+    let sent = send_again(&arguments.file, &arguments.sending, destination, &stop)?;
+    let Some(shipped) = sent else {
         return Ok(Exit::DeadlinePassed);
     };
     if arguments.json {
@@ -26,46 +31,69 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Result<Exit> {
     Ok(shipped.exit())
 }
 
+/// Where documents that are sent again go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Destination {
+    /// Each into the index that it was meant for.
+    Own,
+    /// Into the one that the user names now.
+    Named,
+}
+
 /// Sends the documents of a file of undelivered ones, and removes it; `None` if the server stays
 /// away, which leaves it as it is.
 pub(crate) fn send_again(
     file: &Path,
     sending: &SendingArguments,
+    destination: Destination,
     stop: &Stop,
 ) -> Result<Option<Shipped>> {
     let place = || file.display().to_string();
-    // A replay that was killed is taken up again.
-    let taken = taken_name(file);
-    let present = if taken.exists() { &taken } else { file };
-    let indices = indices(present).with_context(place)?;
-    let Some(sink) = sending.open(&indices, stop)? else {
-        bail!("replay needs --es-server URL (or ES_SERVER)");
-    };
-    if sink.cluster().is_none() {
-        return Ok(None);
-    }
     // From here on it is ours: what still is not delivered goes to a new file of its name.
-    if present == file {
-        fs::rename(file, &taken).with_context(place)?;
+    let taken = Taken::take(file).with_context(place)?;
+    if taken.torn > 0 {
+        let (file, torn) = (place(), taken.torn);
+        tell(&format!(
+            "warning: {file}: its last line, of {torn} bytes, was not ended: a run was killed; \
+             index its report again"
+        ));
     }
-    let elsewhere = sending.server.es_index.as_deref().map(Into::into);
-    let shipped = send(sink, &taken, elsewhere.as_ref()).with_context(place)?;
+    let sink = match open(&taken, sending, destination, stop) {
+        Ok(Some(sink)) => sink,
+        failed => {
+            taken.give_back(file).with_context(place)?;
+            return failed.map(|_| None).with_context(place);
+        }
+    };
+    let shipped = send(sink, &taken, destination).with_context(place)?;
     // Whatever was not delivered now is in the files of the unsent and the rejected.
     if shipped.count(|it| it.lost) == 0 {
-        fs::remove_file(&taken).with_context(place)?;
+        taken.done().with_context(place)?;
     }
     Ok(Some(shipped))
 }
 
-fn taken_name(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".replaying");
-    name.into()
+/// The sink, if the server is there.
+fn open(
+    taken: &Taken,
+    sending: &SendingArguments,
+    destination: Destination,
+    stop: &Stop,
+) -> Result<Option<BulkSink>> {
+    let own = indices(taken)?;
+    let known = match destination {
+        Destination::Own => own.as_slice(),
+        Destination::Named => &[],
+    };
+    let Some(sink) = sending.open(known, stop)? else {
+        bail!("replay needs --es-server URL (or ES_SERVER)");
+    };
+    Ok(Some(sink).filter(|sink| sink.cluster().is_some()))
 }
 
 /// Calls `take` with each line of a file.
-fn for_each(path: &Path, mut take: impl FnMut(Undelivered<'_>) -> Result<()>) -> Result<()> {
-    let mut lines = BufReader::new(File::open(path)?);
+fn for_each(taken: &Taken, mut take: impl FnMut(Undelivered<'_>) -> Result<()>) -> Result<()> {
+    let mut lines = BufReader::new(taken.text()?);
     let mut line = String::new();
     for number in 1.. {
         line.clear();
@@ -79,9 +107,9 @@ fn for_each(path: &Path, mut take: impl FnMut(Undelivered<'_>) -> Result<()>) ->
 }
 
 /// Where the documents of a file were to go.
-fn indices(path: &Path) -> Result<Vec<Arc<str>>> {
+fn indices(taken: &Taken) -> Result<Vec<Arc<str>>> {
     let mut indices: Vec<Arc<str>> = Vec::new();
-    for_each(path, |undelivered| {
+    for_each(taken, |undelivered| {
         if !indices.iter().any(|index| **index == *undelivered.index) {
             indices.push(Arc::from(&*undelivered.index));
         }
@@ -90,16 +118,26 @@ fn indices(path: &Path) -> Result<Vec<Arc<str>>> {
     Ok(indices)
 }
 
-fn send(sink: BulkSink, path: &Path, elsewhere: Option<&Arc<str>>) -> Result<Shipped> {
-    for_each(path, |undelivered| {
-        let own = Arc::from(&*undelivered.index);
-        let index = elsewhere.unwrap_or(&own);
-        Ok(sink.add_to(
+fn send(sink: BulkSink, taken: &Taken, destination: Destination) -> Result<Shipped> {
+    for_each(taken, |undelivered| {
+        let Undelivered {
             index,
-            undelivered.kind,
-            undelivered.id,
-            undelivered.document,
-        )?)
+            operation,
+            kind,
+            id,
+            document,
+            ..
+        } = undelivered;
+        let own = Arc::from(&*index);
+        let index = match destination {
+            Destination::Own => &own,
+            Destination::Named => sink.options().index_of(kind),
+        };
+        let operation = match operation {
+            Operation::Index => sink.options().operation,
+            Operation::Create => operation,
+        };
+        Ok(sink.add_to(index, operation, kind, id, document)?)
     })?;
     Ok(sink.finish())
 }

@@ -122,20 +122,18 @@ impl SendingArguments {
     }
 
     /// Opens the sink, if there is a server; waits for a server that is away, unless stopped.
-    /// Documents go to the indices that are known, unless the user names another.
+    /// `known` are the indices that documents go to, if they are not those that the user names.
     pub(crate) fn open(&self, known: &[Arc<str>], stop: &Stop) -> Result<Option<BulkSink>> {
         let Some(connection) = self.server.connection()? else {
             return Ok(None);
         };
-        let known = known.iter().filter(|_| self.server.es_index.is_none());
-        let known: Vec<Arc<str>> = known.cloned().collect();
         let options = BulkOptions {
             stop: stop.clone(),
             ..self.options(known.first().map(|index| &**index))?
         };
         let reached = self
             .server
-            .wait(stop, || self.reach(&connection, &options, &known))?;
+            .wait(stop, || self.reach(&connection, &options, known))?;
         Ok(Some(match reached {
             Some(sink) => sink,
             None => BulkSink::unreached(options)?,

@@ -62,6 +62,15 @@ pub enum ReadError {
         /// The innermost open part.
         inside: String,
     },
+    /// It is YAML, and what GuideLLM writes last of each benchmark is not there.
+    #[error(
+        "truncated: the YAML ends inside {inside}; if it is not still being written, it is lost: \
+         only JSON can be salvaged"
+    )]
+    CutYaml {
+        /// What is not whole.
+        inside: String,
+    },
     /// It was written to between opening and the last byte.
     #[error("the file changed while it was being read; try again once it is complete")]
     Changed,

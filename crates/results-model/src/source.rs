@@ -249,12 +249,29 @@ impl Input {
                 reason: reason.to_owned(),
             });
         }
+        if let Some(inside) = cut_inside(yaml, &tree) {
+            return Err(ReadError::CutYaml { inside });
+        }
         let text = serde_json::to_vec(&tree).map_err(|error| ReadError::Io(error.into()))?;
         self.bytes = Bytes::Text(text);
         self.compression = Compression::None;
         self.is_json = false;
         Ok(())
     }
+}
+
+/// What a truncated YAML ends inside: the first lines of YAML are YAML. GuideLLM sorts the members of
+/// a benchmark and ends each line; from 0.2 on, `type_` comes after `requests`.
+fn cut_inside(yaml: &str, tree: &serde_json::Value) -> Option<String> {
+    let benchmarks = tree.get("benchmarks").and_then(serde_json::Value::as_array);
+    let has = |it: &serde_json::Value, member| it.get(member).is_some();
+    let is_cut = |it: &serde_json::Value| {
+        let is_typed = has(it, "config") || has(it, "args");
+        is_typed && !has(it, "type_")
+    };
+    let cut = benchmarks.and_then(|all| all.iter().position(is_cut));
+    let in_benchmark = cut.map(|index| format!("benchmarks[{index}]"));
+    in_benchmark.or_else(|| (!yaml.ends_with('\n')).then(|| "a line".to_owned()))
 }
 
 /// Limits grow with the text, except those on anchors: GuideLLM writes none, and a few of them

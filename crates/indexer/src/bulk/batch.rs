@@ -157,15 +157,17 @@ struct Lines {
 pub(super) struct Entry<'a> {
     /// Where it goes.
     pub(super) index: String,
+    pub(super) operation: Operation,
     pub(super) id: Uuid,
     pub(super) kind: Kind,
     pub(super) document: &'a [u8],
 }
 
 #[derive(Deserialize)]
-struct Sent {
-    #[serde(alias = "index", alias = "create")]
-    to: SentTo,
+#[serde(rename_all = "snake_case")]
+enum Sent {
+    Index(SentTo),
+    Create(SentTo),
 }
 
 #[derive(Deserialize)]
@@ -217,9 +219,13 @@ impl Packed {
         let part = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
         let place = places.get(index).zip(self.kinds.get(index));
         let ((action, document), kind) = place.ok_or(io::ErrorKind::InvalidData)?;
-        let Sent { to } = serde_json::from_slice(part(action))?;
+        let (operation, to) = match serde_json::from_slice(part(action))? {
+            Sent::Index(to) => (Operation::Index, to),
+            Sent::Create(to) => (Operation::Create, to),
+        };
         Ok(Entry {
             index: to.index,
+            operation,
             id: to.id,
             kind: *kind,
             document: part(document),

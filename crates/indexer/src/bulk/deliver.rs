@@ -2,23 +2,28 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::batch::Packed;
 use super::judge::{Verdict, judge};
 use super::undelivered::{Undelivered, UndeliveredFile};
 use super::{BulkOptions, Kind, Shipped, Tally};
 use crate::backoff::Backoff;
-use crate::cluster::{Answer, Call, Cluster, Method, Unreachable, is_passing, reason};
+use crate::cluster::{Answer, Call, Cluster, Method, Unreachable, reason};
 
 /// Only what is judged comes back: `items.*.status`, `.result`, `.error.type`, `.error.reason`.
 /// Encoded, since a signature is of the encoded form.
 const ANSWER: &str = "_bulk?filter_path=items.%2A.status%2Citems.%2A.result%2C\
                       items.%2A.error.type%2Citems.%2A.error.reason";
+
+/// However soon it is to be given up, a server has as long to answer.
+const LEAST: Duration = Duration::from_secs(1);
 
 /// What all batches share.
 pub(super) struct Delivery {
@@ -144,7 +149,8 @@ impl Delivery {
             };
             let stop = &self.options.stop;
             self.note_sending(sent.bytes.len());
-            let Some(answer) = stop.unless_stopped(cluster.send(call)).await else {
+            let answer = self.answer(cluster, call, began);
+            let Some(answer) = stop.unless_stopped(answer).await else {
                 continue;
             };
             match self.settle(batch, &pending, answer) {
@@ -180,6 +186,30 @@ impl Delivery {
         None
     }
 
+    /// The answer to a call, unless the server takes nothing from anybody for too long.
+    async fn answer(
+        &self,
+        cluster: &Cluster,
+        call: Call,
+        began: Instant,
+    ) -> Result<Answer, Unreachable> {
+        let patience = self.options.give_up_after;
+        let mut answer = pin!(cluster.send(call));
+        loop {
+            let left = patience.saturating_sub(self.idle(began)).max(LEAST);
+            match timeout(left, &mut answer).await {
+                Ok(answer) => return answer,
+                Err(_) if self.idle(began) >= patience => {
+                    let reason =
+                        format!("no answer within {}", humantime::format_duration(patience));
+                    return Err(Unreachable::away(reason));
+                }
+                // Others had theirs meanwhile.
+                Err(_) => {}
+            }
+        }
+    }
+
     /// The cluster, if there is still sense in sending.
     fn reachable(&self) -> Result<&Cluster, &'static str> {
         if self.options.stop.is_stopped() {
@@ -210,30 +240,41 @@ impl Delivery {
         let all = || pending.to_vec();
         let answer = match answer {
             Ok(answer) => answer,
-            Err(Unreachable { reason, untrusted }) if untrusted => return Next::GiveUp(reason),
-            Err(Unreachable { reason, .. }) => return Next::Again(all(), None, reason),
+            Err(Unreachable {
+                reason,
+                passes: true,
+                ..
+            }) => {
+                return Next::Again(all(), None, reason);
+            }
+            Err(Unreachable { reason, .. }) => return Next::GiveUp(reason),
         };
         let (status, retry_after) = (answer.status, answer.retry_after);
         let why = || format!("HTTP {status}: {}", reason(&answer.body));
         match status {
-            200..300 => {}
-            401 | 403 => return Next::GiveUp(why()),
-            413 if pending.len() > 1 => return Next::Halve,
-            _ if is_passing(status) => return Next::Again(all(), retry_after, why()),
-            _ => {
+            200..300 => self.settle_each(batch, pending, &answer),
+            401 | 403 | 407 => Next::GiveUp(why()),
+            413 if pending.len() > 1 => Next::Halve,
+            _ if is_of_documents(&answer) => {
                 let reason = reason(&answer.body);
                 let verdicts = vec![Verdict::Rejected { status, reason }; pending.len()];
                 self.count(batch, pending, verdicts);
-                return Next::Again(Vec::new(), None, String::new());
+                Next::Again(Vec::new(), None, String::new())
             }
+            // A fault that passes, or a proxy's page.
+            _ => Next::Again(all(), retry_after, why()),
         }
-        let Some(verdicts) = judge(self.options.operation, &answer.body, pending.len()) else {
+    }
+
+    /// The same of an answer that should say what became of each document.
+    fn settle_each(&self, batch: &Packed, pending: &[usize], answer: &Answer) -> Next {
+        let Some(verdicts) = judge(&answer.body, pending.len()) else {
             let why = "its answer to a bulk request is not one".to_owned();
-            return Next::Again(all(), retry_after, why);
+            return Next::Again(pending.to_vec(), answer.retry_after, why);
         };
         let again = self.count(batch, pending, verdicts);
         let why = "the server takes no more now".to_owned();
-        Next::Again(again, retry_after, why)
+        Next::Again(again, answer.retry_after, why)
     }
 
     /// Counts verdicts and keeps what is rejected; returns what is to be sent again.
@@ -294,10 +335,15 @@ impl Delivery {
             .for_each(|kind| state.shipped.of_mut(*kind).lost += 1);
     }
 
+    /// How long the server has taken nothing, since a batch was begun.
+    fn idle(&self, began: Instant) -> Duration {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        began.max(state.taken).elapsed()
+    }
+
     /// Whether, after another wait, the server would have taken nothing for too long.
     fn is_too_late(&self, began: Instant, wait: Duration) -> bool {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        began.max(state.taken).elapsed() + wait > self.options.give_up_after
+        self.idle(began).saturating_add(wait) > self.options.give_up_after
     }
 
     /// What became of everything, which is on disk now.
@@ -317,8 +363,13 @@ impl Delivery {
                 }
             }
         }
-        shipped.rejected_file = state.rejected.written().map(Into::into);
-        shipped.unsent_file = state.unsent.written().map(Into::into);
+        // A full disk may have taken nothing.
+        if shipped.count(|it| it.rejected) > 0 {
+            shipped.rejected_file = state.rejected.written().map(Into::into);
+        }
+        if shipped.count(|it| it.unsent) > 0 {
+            shipped.unsent_file = state.unsent.written().map(Into::into);
+        }
         shipped
     }
 }
@@ -364,6 +415,14 @@ impl Shipped {
     }
 }
 
+/// Whether an answer refuses the documents themselves: they are too large, or the search server says
+/// what is wrong with them. Anything else says nothing of them.
+fn is_of_documents(answer: &Answer) -> bool {
+    let body: Option<serde_json::Value> = serde_json::from_slice(&answer.body).ok();
+    let says_why = body.is_some_and(|body| body.get("error").is_some());
+    answer.status == 413 || (answer.status == 400 && says_why)
+}
+
 fn lost(tally: &mut Tally) -> &mut u64 {
     &mut tally.lost
 }
@@ -378,6 +437,7 @@ fn lines(batch: &Packed, kept: &[Kept]) -> io::Result<Vec<u8>> {
         let entry = batch.entry(*index)?;
         let line = Undelivered {
             index: entry.index.into(),
+            operation: entry.operation,
             kind: entry.kind,
             id: entry.id,
             status: *status,

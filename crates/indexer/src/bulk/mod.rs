@@ -14,7 +14,7 @@ mod undelivered;
 
 pub use sink::BulkSink;
 pub use stop::Stop;
-pub(crate) use undelivered::Undelivered;
+pub(crate) use undelivered::{Taken, Undelivered};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,13 +51,24 @@ impl Kind {
 }
 
 /// What happens where a document's id is already there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// It is replaced
     #[default]
     Index,
     /// It stays; what a data stream takes
     Create,
+}
+
+impl Operation {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "what serde's skip_serializing_if asks for"
+    )]
+    fn is_index(&self) -> bool {
+        *self == Self::Index
+    }
 }
 
 /// How documents are sent.
@@ -106,7 +117,7 @@ impl BulkOptions {
         }
     }
 
-    fn index_of(&self, kind: Kind) -> &Arc<str> {
+    pub(crate) fn index_of(&self, kind: Kind) -> &Arc<str> {
         match (kind, &self.request_index) {
             (Kind::Request, Some(index)) => index,
             _ => &self.index,

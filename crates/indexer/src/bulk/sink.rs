@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::batch::{Batch, Packed};
 use super::deliver::Delivery;
 use super::report::ReportOnItsWay;
-use super::{BulkOptions, Kind, Shipped, Stop, Tally};
+use super::{BulkOptions, Kind, Operation, Shipped, Stop, Tally};
 use crate::cluster::{Cluster, ClusterError, Connection};
 use crate::mappings;
 use crate::sink::{Sink, StagedReport};
@@ -149,7 +149,8 @@ impl BulkSink {
         id: Uuid,
         document: &(impl Serialize + ?Sized),
     ) -> serde_json::Result<()> {
-        self.add_to(self.options.index_of(kind), kind, id, document)
+        let (index, operation) = (self.options.index_of(kind), self.options.operation);
+        self.add_to(index, operation, kind, id, document)
     }
 
     /// The same of a document that has a time, which a data stream asks for.
@@ -169,7 +170,7 @@ impl BulkSink {
         self.send_if_full(open).map_err(serde_json::Error::io)
     }
 
-    /// Takes a document into an index of its own.
+    /// Takes a document into an index of its own, by an operation of its own.
     ///
     /// # Errors
     ///
@@ -177,12 +178,13 @@ impl BulkSink {
     pub fn add_to(
         &self,
         index: &Arc<str>,
+        operation: Operation,
         kind: Kind,
         id: Uuid,
         document: &(impl Serialize + ?Sized),
     ) -> serde_json::Result<()> {
         let mut open = self.filling();
-        open.add(self.options.operation, index, kind, id, document)?;
+        open.add(operation, index, kind, id, document)?;
         self.send_if_full(open).map_err(serde_json::Error::io)
     }
 

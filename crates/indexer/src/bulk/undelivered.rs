@@ -1,27 +1,38 @@
 //! Documents that did not arrive, in files of lines that `replay` reads.
+//!
+//! Several processes may append to a file while another one takes it away to send what is in it:
+//! whoever changes it holds its lock, and looks first whether it is still the file of that name.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::borrow::Cow;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::Kind;
+use super::{Kind, Operation};
 
 /// A line of such a file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Undelivered<'a> {
     /// What it was to go to.
-    pub(crate) index: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    pub(crate) index: Cow<'a, str>,
+    /// Whether it was to leave what is there.
+    #[serde(skip_serializing_if = "Operation::is_index", default)]
+    pub(crate) operation: Operation,
     pub(crate) kind: Kind,
     pub(crate) id: Uuid,
     /// The server's status; absent if it was not sent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) status: Option<u16>,
     /// Why it did not arrive.
-    pub(crate) reason: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    pub(crate) reason: Cow<'a, str>,
     #[serde(borrow)]
     pub(crate) document: &'a RawValue,
 }
@@ -43,15 +54,11 @@ impl UndeliveredFile {
 
     /// Appends whole lines, all of them or, as far as the system allows, none.
     pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => none.insert(File::options().create(true).append(true).open(&self.path)?),
-        };
-        let before = file.metadata()?.len();
-        file.write_all(lines).inspect_err(|_| {
-            // A full disk: half a line would make the next run's first one unreadable.
-            drop(file.set_len(before));
-        })
+        let file = locked(&self.path, self.file.take())?;
+        let appended = append(&file, lines);
+        unlock(&file);
+        self.file = Some(file);
+        appended
     }
 
     /// Makes what was written survive a power cut.
@@ -62,5 +69,297 @@ impl UndeliveredFile {
     /// The file, if anything was written.
     pub(super) fn written(&self) -> Option<&Path> {
         self.file.as_ref().map(|_| self.path.as_path())
+    }
+}
+
+/// The file of a name with its lock; `file` is what it was before.
+fn locked(path: &Path, mut file: Option<File>) -> io::Result<File> {
+    loop {
+        let opened = match file.take() {
+            Some(file) => file,
+            None => File::options()
+                .create(true)
+                .read(true)
+                .append(true)
+                .open(path)?,
+        };
+        if lock(&opened, path)? {
+            return Ok(opened);
+        }
+    }
+}
+
+/// Locks a file as long as it has its name; false once it was taken away to be sent, which may take
+/// long.
+fn lock(file: &File, path: &Path) -> io::Result<bool> {
+    while is_at(file, path)? {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            // A file system without locks is no reason to lose documents.
+            Err(TryLockError::Error(_)) => return Ok(true),
+            Ok(()) if is_at(file, path)? => return Ok(true),
+            Ok(()) => unlock(file),
+        }
+    }
+    Ok(false)
+}
+
+fn unlock(file: &File) {
+    drop(file.unlock());
+}
+
+/// Whether an open file is the one that has this name now.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let own = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(other) => Ok((own.dev(), own.ino()) == (other.dev(), other.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn append(mut file: &File, lines: &[u8]) -> io::Result<()> {
+    mend(file)?;
+    let before = file.metadata()?.len();
+    file.write_all(lines).inspect_err(|_| {
+        // A full disk: half a line would make the next run's first one unreadable.
+        drop(file.set_len(before));
+    })
+}
+
+/// Between two tries to lock a file.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// What a file begins with.
+const BEGINNING: &[u8] = br#"{"index":""#;
+
+/// How much of a file's end is looked at in one step.
+const STEP: u64 = 8 << 10;
+
+/// Makes the last line a whole one: a process that is killed may leave half of it. Returns how many
+/// bytes are cut off; fails for a file of anything else.
+fn mend(mut file: &File) -> io::Result<u64> {
+    let mut beginning = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.take(BEGINNING.len() as u64)
+        .read_to_end(&mut beginning)?;
+    if !BEGINNING.starts_with(&beginning) {
+        let reason = "it is no file of undelivered documents";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+    }
+    let length = file.metadata()?.len();
+    let (mut line, mut start, mut ended) = (Vec::new(), length, false);
+    while start > 0 && !ended {
+        let end = start;
+        start = end.saturating_sub(STEP);
+        let mut part = Vec::new();
+        file.seek(SeekFrom::Start(start))?;
+        file.take(end - start).read_to_end(&mut part)?;
+        let feed = part.iter().rposition(|byte| *byte == b'\n');
+        ended = feed.is_some();
+        line.splice(..0, part.drain(feed.map_or(0, |feed| feed + 1)..));
+    }
+    if line.is_empty() {
+        return Ok(0);
+    }
+    if serde_json::from_slice::<Undelivered<'_>>(&line).is_ok() {
+        file.write_all(b"\n")?;
+        return Ok(0);
+    }
+    let torn = line.len() as u64;
+    file.set_len(length - torn)?;
+    Ok(torn)
+}
+
+/// A file of undelivered documents that was taken away to be sent; nobody else has it meanwhile.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    path: PathBuf,
+    file: File,
+    /// Bytes of a line that its writer did not end; they are gone.
+    pub(crate) torn: u64,
+}
+
+impl Taken {
+    /// Takes a file, together with what an earlier taker left of it.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or another process has it.
+    pub(crate) fn take(file: &Path) -> io::Result<Self> {
+        let mut path = file.as_os_str().to_owned();
+        path.push(".replaying");
+        let path = PathBuf::from(path);
+        let mut torn = 0;
+        let mut left = existing(&path)?;
+        if let Some(earlier) = &left {
+            if hold(earlier, &path)? {
+                torn += mend(earlier)?;
+            } else {
+                left = None;
+            }
+        }
+        let own = loop {
+            let Some(own) = existing(file)? else {
+                let file = left.ok_or(io::ErrorKind::NotFound)?;
+                return Ok(Self { path, file, torn });
+            };
+            if lock(&own, file)? {
+                break own;
+            }
+        };
+        torn += mend(&own)?;
+        if let Some(mut left) = left {
+            // If this is cut short, what is there twice has the same ids.
+            (&own).seek(SeekFrom::Start(0))?;
+            io::copy(&mut &own, &mut left)?;
+            left.sync_all()?;
+            fs::remove_file(file)?;
+            let file = left;
+            return Ok(Self { path, file, torn });
+        }
+        fs::rename(file, &path)?;
+        // Whoever waits for its lock finds that it lost its name, and makes a new one.
+        unlock(&own);
+        if !hold(&own, &path)? {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let file = own;
+        Ok(Self { path, file, torn })
+    }
+
+    /// What is in it, from the start.
+    pub(crate) fn text(&self) -> io::Result<&File> {
+        (&self.file).seek(SeekFrom::Start(0))?;
+        Ok(&self.file)
+    }
+
+    /// Removes it: everything in it is somewhere else.
+    pub(crate) fn done(self) -> io::Result<()> {
+        fs::remove_file(self.path)
+    }
+
+    /// Gives it its name back, unless there is another one by now.
+    pub(crate) fn give_back(self, file: &Path) -> io::Result<()> {
+        if !file.exists() {
+            fs::rename(self.path, file)?;
+        }
+        Ok(())
+    }
+}
+
+/// A file to be taken, if there is one.
+fn existing(path: &Path) -> io::Result<Option<File>> {
+    match File::options().read(true).append(true).open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Locks a file for as long as it is open; false if another process has sent it meanwhile. Those who
+/// append have its lock for a moment.
+fn hold(file: &File, path: &Path) -> io::Result<bool> {
+    for _ in 0..100 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            Err(TryLockError::Error(_)) | Ok(()) => return is_at(file, path),
+        }
+    }
+    let reason = format!("another process sends {} just now", path.display());
+    Err(io::Error::new(io::ErrorKind::ResourceBusy, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(id: u128) -> String {
+        let line = Undelivered {
+            index: "documents".into(),
+            operation: Operation::Create,
+            kind: Kind::Request,
+            id: Uuid::from_u128(id),
+            status: None,
+            reason: "away".into(),
+            document: serde_json::from_str("{}").unwrap(),
+        };
+        serde_json::to_string(&line).unwrap() + "\n"
+    }
+
+    fn text(taken: &Taken) -> String {
+        io::read_to_string(taken.text().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_is_appended_while_a_file_is_sent_is_in_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("unsent");
+        let mut file = UndeliveredFile::new(&path);
+        file.append(line(1).as_bytes()).unwrap();
+        let taken = Taken::take(&path).unwrap();
+        file.append(line(2).as_bytes()).unwrap();
+        assert_eq!(text(&taken), line(1));
+        taken.done().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), line(2));
+        assert_eq!(text(&Taken::take(&path).unwrap()), line(2));
+    }
+
+    #[test]
+    fn a_torn_line_is_cut_off_and_a_whole_one_is_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("unsent");
+        // Longer than what is looked at in one step.
+        let torn = format!("{}{{\"index\":\"{}", line(1), "x".repeat(50_000));
+        fs::write(&path, &torn).unwrap();
+        UndeliveredFile::new(&path)
+            .append(line(2).as_bytes())
+            .unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), line(1) + &line(2));
+        fs::write(&path, &torn).unwrap();
+        let taken = Taken::take(&path).unwrap();
+        assert_eq!(text(&taken), line(1));
+        assert_eq!(taken.torn, (torn.len() - line(1).len()) as u64);
+        taken.give_back(&path).unwrap();
+        fs::write(&path, line(3).trim_end()).unwrap();
+        let taken = Taken::take(&path).unwrap();
+        assert_eq!((text(&taken), taken.torn), (line(3), 0));
+    }
+
+    #[test]
+    fn a_file_of_something_else_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.json");
+        fs::write(&path, "{\"benchmarks\": []}").unwrap();
+        assert!(
+            UndeliveredFile::new(&path)
+                .append(line(2).as_bytes())
+                .is_err()
+        );
+        assert!(Taken::take(&path).is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"benchmarks\": []}");
+    }
+
+    #[test]
+    fn what_an_earlier_one_left_is_sent_along() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("unsent");
+        UndeliveredFile::new(&path)
+            .append(line(1).as_bytes())
+            .unwrap();
+        drop(Taken::take(&path).unwrap());
+        UndeliveredFile::new(&path)
+            .append(line(2).as_bytes())
+            .unwrap();
+        let taken = Taken::take(&path).unwrap();
+        assert_eq!(text(&taken), line(1) + &line(2));
+        assert!(!path.exists());
+        // Only one process sends it.
+        let busy = Taken::take(&path).unwrap_err();
+        assert_eq!(busy.kind(), io::ErrorKind::ResourceBusy);
+        taken.give_back(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), line(1) + &line(2));
+        let none = Taken::take(&folder.path().join("other")).unwrap_err();
+        assert_eq!(none.kind(), io::ErrorKind::NotFound);
     }
 }

@@ -4,6 +4,8 @@
 //! `Authorization` is a header of ours, marked as sensitive. What else they add to a call is
 //! overridden where the other product, or a version, would not take it.
 
+use std::time::{Duration, SystemTime};
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use rustls::pki_types::pem::PemObject;
@@ -29,10 +31,39 @@ fn authorization(credentials: &Credentials) -> Option<String> {
 }
 
 fn unreachable(error: &(dyn std::error::Error + 'static)) -> Unreachable {
+    let untrusted = is_untrusted(error);
     Unreachable {
         reason: chain(error),
-        untrusted: is_untrusted(error),
+        passes: !untrusted,
+        untrusted,
     }
+}
+
+/// Whether an answer is to what was asked: where a client is sent elsewhere, it turns documents into
+/// a question.
+fn is_of(asked: &Url, path: &str, answered: &Url) -> Result<(), Unreachable> {
+    let asked = asked.join(path).unwrap_or_else(|_| asked.clone());
+    let place = |url: &Url| (url.origin(), url.path().to_owned());
+    if place(&asked) == place(answered) {
+        return Ok(());
+    }
+    Err(Unreachable {
+        reason: format!(
+            "it sends clients on to {}; name that server",
+            answered.origin().ascii_serialization()
+        ),
+        passes: false,
+        untrusted: false,
+    })
+}
+
+/// How long a server asks to be left alone: seconds, or until a date.
+fn retry_after(value: &str) -> Option<Duration> {
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = httpdate::parse_http_date(value).ok()?;
+    Some(until.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 /// Whether a client can prove with it who it is.
@@ -67,9 +98,10 @@ macro_rules! client {
                 Answer, Call, ClusterError, Connection, Credentials, Method, Node, Sent,
                 Unreachable,
             };
-            use super::{authorization, unreachable};
+            use super::{authorization, is_of, unreachable};
 
             struct Client {
+                url: Url,
                 transport: Transport,
                 authorization: Option<HeaderValue>,
                 timeout: Duration,
@@ -120,6 +152,7 @@ macro_rules! client {
                     })
                     .transpose()?;
                 Ok(Box::new(Client {
+                    url: url.clone(),
                     transport,
                     authorization,
                     timeout: connection.timeout,
@@ -156,14 +189,15 @@ macro_rules! client {
                         .send::<Bytes, ()>(method, path, sent, None, body, timeout)
                         .await
                         .map_err(|error| unreachable(&error))?;
+                    is_of(&self.url, path, response.url())?;
                     let status = response.status_code().as_u16();
                     let retry_after = response.headers().get(headers::RETRY_AFTER);
                     let retry_after =
-                        retry_after.and_then(|value| value.to_str().ok()?.parse().ok());
+                        retry_after.and_then(|value| super::retry_after(value.to_str().ok()?));
                     let body = response.bytes().await;
                     Ok(Answer {
                         status,
-                        retry_after: retry_after.map(Duration::from_secs),
+                        retry_after,
                         body: body.map_err(|error| unreachable(&error))?,
                     })
                 }
@@ -210,6 +244,33 @@ fn refuse_to_sign(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_from_elsewhere_is_none() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        let node = url("http://one:9200/es/");
+        let of = |answered: &str| is_of(&node, "_bulk?filter_path=a%2Cb", &url(answered));
+        assert!(of("http://one:9200/es/_bulk?filter_path=a%2Cb").is_ok());
+        for elsewhere in [
+            "https://one:9200/es/_bulk?filter_path=a%2Cb",
+            "http://me:hunter2@two:9200/es/_bulk?filter_path=a%2Cb",
+            "http://one:9200/login?token=hunter2",
+        ] {
+            let told = of(elsewhere).unwrap_err();
+            assert!(!told.passes && !told.reason.contains("hunter2"), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn a_server_may_ask_for_seconds_or_a_date() {
+        assert_eq!(retry_after("7"), Some(Duration::from_secs(7)));
+        let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_mins(1));
+        let left = retry_after(&date).unwrap().as_secs();
+        assert!((55..=60).contains(&left), "{left}");
+        let past = retry_after("Wed, 21 Oct 2015 07:28:00 GMT");
+        assert_eq!(past, Some(Duration::ZERO));
+        assert_eq!(retry_after("soon"), None);
+    }
 
     #[test]
     fn a_file_that_proves_nothing_is_told() {

@@ -144,6 +144,17 @@ pub fn without_user(
     if !matches!(url.scheme(), "http" | "https") {
         return Err("its scheme is neither http nor https".to_owned());
     }
+    let after_host = [Some(url.path()), url.query(), url.fragment()];
+    if after_host
+        .into_iter()
+        .flatten()
+        .any(|part| part.contains('@'))
+    {
+        return Err(
+            "it has an `@` after its host; in user and password, `/` is written %2F, `?` %3F, `#` %23"
+                .to_owned(),
+        );
+    }
     let decoded = |text: &str| {
         let text = percent_encoding::percent_decode_str(text).decode_utf8();
         text.map(std::borrow::Cow::into_owned)
@@ -201,6 +212,11 @@ mod tests {
             "http://me:hunter2@",
             "http://me:hunter2@one:port",
             "http://me:hunter2@one,http://me:hunter3@two",
+            "https:/me:hunter2@one",
+            "http://me:12/hunter2@one",
+            "http://me:/hunter2@one",
+            "http://me:1#hunter2@one",
+            "http://me:1?hunter2@one",
         ] {
             let error = Connection::parse(wrong).unwrap_err();
             assert!(

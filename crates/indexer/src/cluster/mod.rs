@@ -28,7 +28,7 @@ pub use error::ClusterError;
 pub use nodes::Cluster;
 pub(crate) use nodes::reason;
 pub use product::Product;
-pub(crate) use search::Search;
+pub(crate) use search::{Of, Search};
 
 use std::future::Future;
 use std::pin::Pin;
@@ -118,8 +118,21 @@ pub(crate) fn is_passing(status: u16) -> bool {
 pub(crate) struct Unreachable {
     /// In words that hold no secret.
     pub(crate) reason: String,
-    /// Whether its certificate is not trusted, which waiting does not mend.
+    /// Whether waiting may mend it.
+    pub(crate) passes: bool,
+    /// Whether its certificate is what is wrong.
     pub(crate) untrusted: bool,
+}
+
+impl Unreachable {
+    /// A node that may be there later.
+    pub(crate) fn away(reason: String) -> Self {
+        Self {
+            reason,
+            passes: true,
+            untrusted: false,
+        }
+    }
 }
 
 type Sent<'a> = Pin<Box<dyn Future<Output = Result<Answer, Unreachable>> + Send + 'a>>;

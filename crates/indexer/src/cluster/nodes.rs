@@ -87,7 +87,7 @@ impl Cluster {
         // Either client can ask; only then is it known whose nodes these are.
         let nodes = build(connection, |url| any_node(connection, signing, url))?;
         let all: Vec<&Slot> = nodes.iter().collect();
-        let answer = first_answer(&all, &Call::get("")).await;
+        let answer = first_answer(&all, &Call::get(""), is_able).await;
         let answer = answer.map_err(|error| gone(&names, error))?;
         let product = match answer.status {
             200 => Product::detect(&answer.body),
@@ -133,6 +133,11 @@ impl Cluster {
 
     /// Sends a call to one node after the other, until one gives an answer.
     pub(crate) async fn send(&self, call: Call) -> Result<Answer, Unreachable> {
+        first_answer(&self.in_turn(), &call, |_| true).await
+    }
+
+    /// The nodes, each time another one first; those that gave no answer lately last.
+    fn in_turn(&self) -> Vec<&Slot> {
         let start = self.next.fetch_add(1, Ordering::Relaxed);
         let count = self.nodes.len();
         let in_turn = |offset| self.nodes.get((start + offset) % count);
@@ -140,12 +145,12 @@ impl Cluster {
             .filter_map(in_turn)
             .partition(|slot| slot.is_left_alone());
         order.extend(alone);
-        first_answer(&order, &call).await
+        order
     }
 
     /// Sends a call that has to succeed; `what` says in an error what it is for.
     pub(crate) async fn expect(&self, call: Call, what: &str) -> Result<Answer, ClusterError> {
-        let sent = self.send(call).await;
+        let sent = first_answer(&self.in_turn(), &call, is_able).await;
         let answer = sent.map_err(|error| gone(&self.names, error))?;
         match answer.status {
             200..300 => Ok(answer),
@@ -172,26 +177,40 @@ impl Answer {
     }
 }
 
-async fn first_answer(nodes: &[&Slot], call: &Call) -> Result<Answer, Unreachable> {
-    let mut last = Unreachable {
-        reason: "it has no node".to_owned(),
-        untrusted: false,
-    };
+/// Whether a node did what it was asked for, or never will: another one may be further on.
+fn is_able(answer: &Answer) -> bool {
+    !is_passing(answer.status)
+}
+
+/// The first answer that will do, else the last one.
+async fn first_answer(
+    nodes: &[&Slot],
+    call: &Call,
+    will_do: impl Fn(&Answer) -> bool,
+) -> Result<Answer, Unreachable> {
+    let mut last = Err(Unreachable::away("it has no node".to_owned()));
     for slot in nodes {
         match slot.send(call.clone()).await {
-            Ok(answer) => return Ok(answer),
-            Err(unreachable) => last = unreachable,
+            Ok(answer) if will_do(&answer) => return Ok(answer),
+            // An answer says more than none.
+            Err(_) if last.is_ok() => {}
+            sent => last = sent,
         }
     }
-    Err(last)
+    last
 }
 
 fn gone(nodes: &str, error: Unreachable) -> ClusterError {
-    let (nodes, reason) = (nodes.to_owned(), error.reason);
-    if error.untrusted {
-        ClusterError::Untrusted { nodes, reason }
-    } else {
-        ClusterError::Unreachable { nodes, reason }
+    let Unreachable {
+        reason,
+        passes,
+        untrusted,
+    } = error;
+    let nodes = nodes.to_owned();
+    match error {
+        _ if untrusted => ClusterError::Untrusted { nodes, reason },
+        _ if passes => ClusterError::Unreachable { nodes, reason },
+        _ => ClusterError::WrongProduct { nodes, reason },
     }
 }
 

@@ -15,7 +15,8 @@ const PAGE: u64 = 2000;
 /// How long the server keeps the moment between two pages.
 const KEEP_ALIVE: &str = "5m";
 
-/// What hits are sorted by, where pages go on after the last one's.
+/// What hits of ours are sorted by, so that those of one document follow each other, and pages go on
+/// after the last one's. Behind an alias, several indices may have a document.
 const UNIQUE: &str = "document_id";
 
 /// Indices at one moment.
@@ -24,22 +25,36 @@ pub(crate) struct Search<'a> {
     /// Their names in a path.
     indices: String,
     moment: Moment,
+    /// The keyword field of [`UNIQUE`].
+    unique: String,
     /// How long the server may do nothing.
     patience: Duration,
 }
 
 /// How the server keeps it.
 enum Moment {
-    /// By its id; `sort` is a field with a value of its own in every document.
-    PointInTime { id: String, sort: String },
+    /// By its id.
+    PointInTime(String),
     /// A scroll for each query, begun with it: what older servers have.
     Scroll,
 }
 
+/// Whose documents are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// Ours, each of which has an id as a field. Of several with the same one, one is taken: of the
+    /// index whose name is the last.
+    Ours,
+    /// kube-burner's as well, which need not have one.
+    Anybody,
+}
+
 #[derive(Deserialize)]
 struct Page<'a> {
-    #[serde(alias = "_scroll_id")]
-    pit_id: Option<String>,
+    #[serde(alias = "_scroll_id", alias = "pit_id")]
+    id: Option<String>,
+    #[serde(default)]
+    timed_out: bool,
     #[serde(rename = "_shards")]
     shards: Shards,
     #[serde(borrow)]
@@ -92,8 +107,10 @@ impl<'a> Search<'a> {
             cluster,
             indices,
             moment: Moment::Scroll,
+            unique: String::new(),
             patience,
         };
+        search.unique = search.unique_field().await?;
         let (path, member) = match cluster.product() {
             Product::OpenSearch { major, minor } if (major, minor) >= (2, 4) => {
                 ("_search/point_in_time", "pit_id")
@@ -107,10 +124,7 @@ impl<'a> Search<'a> {
         let answer = answer.json(what)?;
         let id = answer.get(member).and_then(Value::as_str);
         let id = id.ok_or_else(|| incomplete(format!("it keeps no state: {answer}")))?;
-        search.moment = Moment::PointInTime {
-            id: id.to_owned(),
-            sort: search.unique_field().await?,
-        };
+        search.moment = Moment::PointInTime(id.to_owned());
         Ok(search)
     }
 
@@ -135,20 +149,24 @@ impl<'a> Search<'a> {
     /// Those of `take`; and if the server fails, or does not give as many hits as it counts.
     pub(crate) async fn for_each<E: From<ClusterError>>(
         &mut self,
+        of: Of,
         query: &Value,
         mut take: impl FnMut(&[&RawValue]) -> Result<(), E>,
     ) -> Result<u64, E> {
-        let (mut taken, mut after, mut scroll) = (0, None, None);
+        let scrolls = self.scrolls(of);
+        let (mut hits, mut taken, mut after, mut scroll) = (0, 0, Value::Null, None);
         loop {
-            let call = self.call(query, after.as_ref(), scroll.as_deref());
+            let call = match &self.moment {
+                Moment::PointInTime(id) if !scrolls => self.next_page(id, query, &after),
+                _ => self.next_of_scroll(of, query, scroll.as_deref()),
+            };
             let answer = self.page(call, scroll.is_some()).await?;
             let page = parse(&answer)?;
             match &mut self.moment {
-                Moment::PointInTime { id, .. } => *id = page.pit_id.unwrap_or(id.clone()),
-                Moment::Scroll => scroll = page.pit_id.or(scroll),
+                Moment::PointInTime(id) if !scrolls => *id = page.id.unwrap_or(id.clone()),
+                _ => scroll = page.id.or(scroll),
             }
-            let documents: Vec<&RawValue> = page.hits.hits.iter().map(|hit| hit.source).collect();
-            if documents.is_empty() {
+            if page.hits.hits.is_empty() {
                 if let Some(scroll) = scroll {
                     let ended = json!({ "scroll_id": scroll });
                     let call = Call::json(Method::Delete, "_search/scroll", &ended);
@@ -156,42 +174,65 @@ impl<'a> Search<'a> {
                     drop(self.cluster.send(call).await);
                 }
                 let counted = page.hits.total.value;
-                return if taken == counted {
+                return if hits == counted {
                     Ok(taken)
                 } else {
-                    Err(incomplete(format!("{taken} of {counted} documents came")).into())
+                    Err(incomplete(format!("{hits} of {counted} documents came")).into())
                 };
             }
+            hits += page.hits.hits.len() as u64;
+            let mut documents = Vec::new();
+            for Hit { source, sort } in page.hits.hits {
+                let id = |sort: &Value| sort.get(0).and_then(Value::as_str).map(str::to_owned);
+                let is_another = id(&sort).is_none() || id(&sort) != id(&after);
+                documents.extend(is_another.then_some(source));
+                after = sort;
+            }
             taken += documents.len() as u64;
-            after = page.hits.hits.last().map(|hit| hit.sort.clone());
             take(&documents)?;
         }
     }
 
-    fn call(&self, query: &Value, after: Option<&Value>, scroll: Option<&str>) -> Call {
-        let (path, body) = match (&self.moment, scroll) {
-            (Moment::PointInTime { id, sort }, _) => {
-                let mut body = json!({
-                    "query": query, "size": PAGE, "track_total_hits": true,
-                    "pit": { "id": id, "keep_alive": KEEP_ALIVE }, "sort": [{ (sort): "asc" }]
-                });
-                if let (Some(after), Some(body)) = (after, body.as_object_mut()) {
-                    body.insert("search_after".to_owned(), after.clone());
-                }
-                ("_search".to_owned(), body)
-            }
-            (Moment::Scroll, None) => (
-                format!("{}/_search?scroll={KEEP_ALIVE}", self.indices),
-                json!({
-                    "query": query, "size": PAGE, "track_total_hits": true, "sort": ["_doc"]
-                }),
-            ),
-            (Moment::Scroll, Some(id)) => (
-                "_search/scroll".to_owned(),
-                json!({ "scroll": KEEP_ALIVE, "scroll_id": id }),
-            ),
+    /// Whether the server goes through hits by a scroll: it has nothing else, or hits of one
+    /// place in the order are not told apart where pages begin. Elasticsearch does that by itself.
+    fn scrolls(&self, of: Of) -> bool {
+        match (&self.moment, self.cluster.product(), of) {
+            (Moment::Scroll, ..) | (_, Product::OpenSearch { .. }, Of::Anybody) => true,
+            (Moment::PointInTime(_), ..) => false,
+        }
+    }
+
+    fn sort(&self) -> Value {
+        json!([
+            { (&*self.unique): { "order": "asc", "unmapped_type": "keyword" } },
+            { "_index": "desc" },
+        ])
+    }
+
+    fn next_page(&self, id: &str, query: &Value, after: &Value) -> Call {
+        let mut body = json!({
+            "query": query, "size": PAGE, "track_total_hits": true,
+            "pit": { "id": id, "keep_alive": KEEP_ALIVE }, "sort": self.sort()
+        });
+        if let (false, Some(body)) = (after.is_null(), body.as_object_mut()) {
+            body.insert("search_after".to_owned(), after.clone());
+        }
+        Call::json(Method::Post, "_search", &body)
+    }
+
+    fn next_of_scroll(&self, of: Of, query: &Value, scroll: Option<&str>) -> Call {
+        let Some(id) = scroll else {
+            let path = format!("{}/_search?scroll={KEEP_ALIVE}", self.indices);
+            let sort = match of {
+                Of::Ours => self.sort(),
+                Of::Anybody => json!(["_doc"]),
+            };
+            let body =
+                json!({ "query": query, "size": PAGE, "track_total_hits": true, "sort": sort });
+            return Call::json(Method::Post, path, &body);
         };
-        Call::json(Method::Post, path, &body)
+        let body = json!({ "scroll": KEEP_ALIVE, "scroll_id": id });
+        Call::json(Method::Post, "_search/scroll", &body)
     }
 
     /// One page; asks again for a while, but for the next page of a scroll: it may be the one
@@ -215,7 +256,7 @@ impl<'a> Search<'a> {
 
     /// Lets the moment go.
     pub(crate) async fn close(self) {
-        let Moment::PointInTime { id, .. } = self.moment else {
+        let Moment::PointInTime(id) = self.moment else {
             return;
         };
         let (path, body) = match self.cluster.product() {
@@ -235,6 +276,7 @@ fn parse(answer: &Answer) -> Result<Page<'_>, ClusterError> {
     let page: Page<'_> = serde_json::from_slice(&answer.body)
         .map_err(|error| incomplete(format!("its answer is not one: {error}")))?;
     match page.shards.failed {
+        0 if page.timed_out => Err(incomplete("it took too long".to_owned())),
         0 => Ok(page),
         failed => Err(incomplete(format!("{failed} shards failed"))),
     }

@@ -10,7 +10,7 @@ use tokio::runtime::Builder;
 use super::Selector;
 use crate::bulk::Stop;
 use crate::cli::SourceArguments;
-use crate::cluster::{Cluster, ClusterError, Connection, Search};
+use crate::cluster::{Cluster, ClusterError, Connection, Of, Search};
 use crate::export::{export_benchmark, failed_runs_of, parsed, summaries_of, term};
 use crate::kube_burner::{Alert, Document, JobSummary, Metric};
 use crate::sink::Sinks;
@@ -72,7 +72,7 @@ async fn fetch_from(
     };
     let mut summaries: Vec<Summary> = Vec::new();
     search
-        .for_each(&summaries_of(asked(&alternatives)), |page| {
+        .for_each(Of::Ours, &summaries_of(asked(&alternatives)), |page| {
             summaries.extend(parsed::<Summary>(page)?);
             anyhow::Ok(())
         })
@@ -101,7 +101,7 @@ async fn fetch_from(
     alternatives.push(json!({ "terms": { "uuid.keyword": runs } }));
     let failed_runs = failed_runs_of(asked(&alternatives));
     search
-        .for_each(&failed_runs, |page| {
+        .for_each(Of::Ours, &failed_runs, |page| {
             let runs = parsed::<FailedRun>(page)?;
             runs.iter().try_for_each(|run| store.keep_failed_run(run))
         })
@@ -149,7 +149,7 @@ async fn runs_of_jobs(search: &mut Search<'_>, labels: &[(String, String)]) -> R
     filters.extend(labels.iter().map(|(name, value)| of_field(name, value)));
     let mut runs = Vec::new();
     search
-        .for_each(&all_of(&filters), |page| {
+        .for_each(Of::Anybody, &all_of(&filters), |page| {
             runs.extend(parsed::<OfRun>(page)?.into_iter().map(|it| it.uuid));
             anyhow::Ok(())
         })
@@ -176,7 +176,7 @@ async fn fetch_tables(
         { "terms": { "metricName.keyword": ["guidellmSummary", "guidellmRequest"] } }
     ] } });
     search
-        .for_each(&all_of(&[run, of_job, not_ours]), |page| {
+        .for_each(Of::Anybody, &all_of(&[run, of_job, not_ours]), |page| {
             let documents: Vec<Document> = page.iter().filter_map(|it| document(it)).collect();
             tables.add(documents)
         })
@@ -191,7 +191,7 @@ async fn fetch_alerts(search: &mut Search<'_>, uuid: &str, tables: &Tables) -> R
         term("metricName.keyword", "alert"),
     ];
     search
-        .for_each(&all_of(&of_run), |page| {
+        .for_each(Of::Anybody, &all_of(&of_run), |page| {
             let alerts = page
                 .iter()
                 .filter_map(|it| serde_json::from_str::<Alert>(it.get()).ok());

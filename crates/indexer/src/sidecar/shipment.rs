@@ -16,7 +16,7 @@ use crate::bulk::{BulkSink, Shipped, Stop};
 use crate::cli::SendingArguments;
 use crate::kube_burner::DocumentSink;
 use crate::output::{Format, Output};
-use crate::replay::send_again;
+use crate::replay::{Destination, send_again};
 use crate::sink::{Sink, index_report};
 use crate::tell;
 
@@ -126,7 +126,7 @@ impl Shipment<'_> {
     }
 
     fn replay(&self, file: &Path, before: Shipped, stop: &Stop) -> Shipped {
-        match send_again(file, self.sending, stop) {
+        match send_again(file, self.sending, Destination::Own, stop) {
             Ok(Some(again)) => before.then(again),
             Ok(None) => before,
             Err(error) => {

@@ -27,7 +27,8 @@ impl Report<'_> {
             self.survey(generation)?;
         }
         for index in 0..self.states.len() {
-            self.resolve(index, generation)?;
+            let resolved = self.resolve(index, generation);
+            self.unless_cut(index, resolved)?;
         }
         self.records_pass(generation, consumer)
     }

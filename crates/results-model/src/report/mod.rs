@@ -52,6 +52,8 @@ pub(crate) struct Report<'a> {
     /// The run's uuid, once it is known.
     uuid: Option<Arc<str>>,
     salvaged: bool,
+    /// The benchmark that a salvaged report ends in.
+    cut: Option<usize>,
     requests: u64,
 }
 
@@ -68,6 +70,7 @@ impl<'a> Report<'a> {
             states: Vec::new(),
             uuid: run.uuid.as_deref().map(Arc::from),
             salvaged: false,
+            cut: None,
             requests: 0,
         }
     }
@@ -165,9 +168,20 @@ impl<'a> Report<'a> {
         }
         self.generation = Some(generation);
         for index in 0..self.states.len() {
-            self.type_benchmark(index, generation)?;
+            let typed = self.type_benchmark(index, generation);
+            self.unless_cut(index, typed)?;
         }
         Ok(())
+    }
+
+    /// The benchmark that a salvaged report ends in may have nothing yet that tells what it is: then
+    /// those before it are what there is.
+    fn unless_cut(&mut self, index: usize, known: Result<(), ReadError>) -> Result<(), ReadError> {
+        if known.is_err() && index > 0 && self.cut == Some(index) {
+            self.states.truncate(index);
+            return Ok(());
+        }
+        known
     }
 
     fn type_benchmark(&mut self, index: usize, generation: Generation) -> Result<(), ReadError> {
@@ -189,6 +203,7 @@ impl<'a> Report<'a> {
         let skeleton = std::mem::take(&mut self.walk.benchmark);
         let group = self.groups.len();
         let state = state_at(&mut self.states, self.walk.index);
+        self.cut = Some(self.walk.index);
         (state.skeleton, state.group, state.deferred) = (skeleton, group, true);
     }
 

@@ -142,6 +142,56 @@ fn yaml_anchors_cannot_blow_up() {
 }
 
 #[test]
+fn half_a_yaml_report_is_no_report() {
+    for version in [
+        "0.2.1/constant_mixed_yaml",
+        "0.3.1/constant_mixed",
+        "0.4.0/constant_mixed",
+        "0.7.3/constant_mixed",
+        "0.8.1/constant_mixed",
+    ] {
+        let text = std::fs::read_to_string(fixture(&format!("{version}.yaml"))).unwrap();
+        assert!(read_text(text.as_bytes(), false).0.is_ok(), "{version}");
+        // At line feeds, where what is before is YAML as well, and within lines.
+        let lines: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+        let typed = text.rfind("\n  type_: ").unwrap();
+        for at in lines.iter().step_by(97).flat_map(|at| [*at, at + 7]) {
+            if at < typed || !text[..at].ends_with('\n') {
+                let (outcome, _) = read_text(text.get(..at).unwrap_or_default().as_bytes(), false);
+                assert!(outcome.is_err(), "{version} cut at {at}: {outcome:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_whole_before_a_cut_is_salvaged_wherever_the_cut_is() {
+    for name in [
+        "0.1.0/sweep",
+        "0.2.1/concurrent_multi",
+        "0.8.1/constant_multirate",
+    ] {
+        let text = std::fs::read(fixture(&format!("{name}.json"))).unwrap();
+        let (whole, kept) = read_text(&text, false);
+        let benchmarks = whole.unwrap().benchmarks;
+        let mut before = 0;
+        for at in (0..64).map(|part| text.len() * part / 64) {
+            let (outcome, salvaged) = read_text(&text[..at], true);
+            let found = outcome.map_or(0, |outcome| outcome.benchmarks);
+            assert!(
+                found >= before && found <= benchmarks,
+                "{name} at {at}: {found} after {before}"
+            );
+            assert_eq!(salvaged.summaries.len(), found);
+            assert!(salvaged.requests.len() <= kept.requests.len());
+            // The one that is cut may come and go, those before it may not.
+            before = before.max(found.saturating_sub(1));
+        }
+        assert!(before + 1 >= benchmarks, "{name}: {before} of {benchmarks}");
+    }
+}
+
+#[test]
 fn json_is_never_tried_as_yaml() {
     let (outcome, _) = read_text(b"{benchmarks: [], a: 1}", false);
     assert!(
