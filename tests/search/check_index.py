@@ -171,6 +171,19 @@ def check_alias(server: Server, binary: str, wanted: dict) -> list[str]:
         fields = server.call("GET", f"{index}/_mapping")[1][index]["mappings"]["properties"]
         if server.documents(index) != wanted or fields["rate"] != {"type": "double"}:
             found.append(f"{index}: {server.count(index)} documents, rate is {fields['rate']}")
+    # Both have every document, of which there are several pages.
+    with tempfile.TemporaryDirectory() as folder:
+        report = grown(folder, 140)
+        many = wanted | expected(binary, report)
+        for index in ("rolling-000001", "rolling-000002"):
+            where = (*command[2:4], "--es-index", index, "--no-template")
+            code, _, told = indexer(binary, "index", report, *where)
+            found += [f"{index}: exit {code}: {told}"] if code else []
+    command = ("export", *command[2:6], "-o", "-", "--format", "ndjson", "--quiet")
+    code, text, told = indexer(binary, *command)
+    there = [json.loads(line) for line in text.splitlines()]
+    if code or len(there) != len(many) or {it["document_id"]: it for it in there} != many:
+        found.append(f"out of both: exit {code}, {len(there)} of {len(many)}: {told}")
     return found
 
 

@@ -25,6 +25,20 @@ def check_gone_node(server: Server, binary: str, folder: str) -> list[str]:
     return found
 
 
+def check_busy_node(server: Server, binary: str, folder: str) -> list[str]:
+    """A node that is not ready yet, wherever it stands in the list: the other one is asked."""
+    wanted, found = expected(binary, str(REPORT)), []
+    with Proxy(lambda *_: (503, {"error": "not yet initialized"}), lambda *_: None) as busy:
+        for number, nodes in enumerate(([busy.url, server.url], [server.url, busy.url])):
+            index = f"busy-{number}"
+            command = ("index", str(REPORT), "--es-server", ",".join(nodes), "--es-index", index)
+            more = ("--quiet", "--give-up-after", "5s")
+            code, _, told = indexer(binary, *command, *more, folder=folder)
+            if code or server.count(index) != len(wanted):
+                found.append(f"{nodes}: exit {code}, {server.count(index)} documents: {told}")
+    return found
+
+
 def check_dying_node(server: Server, binary: str, folder: str) -> list[str]:
     """One of two nodes dies in the middle; one comes back busy for a while."""
     report = grown(folder, 50)
@@ -77,4 +91,4 @@ def check_proxy(server: Server, binary: str, folder: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    main(__doc__, (check_gone_node, check_dying_node, check_proxy))
+    main(__doc__, (check_gone_node, check_busy_node, check_dying_node, check_proxy))

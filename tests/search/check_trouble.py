@@ -244,6 +244,88 @@ def check_slow_server(name: str, binary: str, folder: str) -> list[str]:
     return found
 
 
+def check_odd_answers(name: str, binary: str, folder: str) -> list[str]:
+    """Answers that say nothing of the documents: they are sent again, and none is given up."""
+    wanted, found = expected(binary, str(REPORT)), []
+    page = b"<html>no such page</html>"
+    odd = ((404, page), (500, {"error": "oops"}), (408, page), (200, page), (400, page))
+    with Server(name) as server:
+
+        def change(number: int, *_: object):
+            return odd[number - 1] if number <= len(odd) else None
+
+        with Proxy(server.call, change) as proxy:
+            code, outcome, told = index(binary, folder, str(REPORT), proxy.url)
+            if code or proxy.bulks != len(odd) + 1:
+                found.append(f"exit {code} after {proxy.bulks}: {told} {outcome}")
+        found += compare(server, wanted)
+        # Longer than any clock goes.
+        wait = (429, {"error": "busy"}, ("Retry_After", str(2**64 - 1)))
+        with Proxy(server.call, lambda *_: wait) as proxy:
+            code, outcome, told = index(binary, folder, str(REPORT), proxy.url)
+        unsent = sum(outcome["documents"][kind]["unsent"] for kind in ("summaries", "requests"))
+        if code != 4 or unsent != len(wanted):
+            found.append(f"a long wait: exit {code}, {unsent} of {len(wanted)} unsent: {told}")
+        # It would be a question then, with no document in it.
+        for status in (301, 302, 307):
+            there = (status, page, ("Location", f"{server.url}/_bulk"))
+            with Proxy(server.call, lambda *_, there=there: there) as proxy:
+                code, _, told = index(binary, folder, str(REPORT), proxy.url)
+            if code != 4 or server.url.rpartition(":")[2] not in told or "sends clients on" not in told:
+                found.append(f"{status}: exit {code}: {told}")
+        # It says nothing at all.
+        with Proxy(server.call, lambda *_: time.sleep(8)) as proxy:
+            began = time.monotonic()
+            code, _, told = index(binary, folder, str(REPORT), proxy.url, "--give-up-after", "2s")
+            took = time.monotonic() - began
+        if code != 4 or not 1.5 < took < 6:
+            found.append(f"silence: exit {code} after {took:.1f} s: {told}")
+    return found
+
+
+def check_replay(name: str, binary: str, folder: str) -> list[str]:
+    """What was kept is sent as it was to be sent, whatever happened to the file."""
+    wanted, found = expected(binary, str(REPORT)), []
+    unsent = Path(folder) / "guidellm-unsent.ndjson"
+    away = ("--es-server", "http://127.0.0.1:1", "--give-up-after", "1s")
+    kept = ("index", str(REPORT), *away, "--es-index", INDEX)
+    with Server(name) as server:
+        command = ("replay", str(unsent), "--es-server", server.url, "--json")
+        # A run was killed while it wrote, another one went on, and so was one that sent it.
+        indexer(binary, *kept, folder=folder)
+        lines = unsent.read_text().splitlines(keepends=True)
+        unsent.write_text("".join(lines[:-1]) + lines[-1][:50])
+        indexer(binary, *kept, folder=folder)
+        again = unsent.read_text().splitlines()
+        if len(again) != 2 * len(wanted) - 1 or not all(map(json.loads, again)):
+            found.append(f"{len(again)} lines after a torn one")
+        unsent.rename(f"{unsent}.replaying")
+        indexer(binary, *kept, folder=folder)
+        unsent.write_text(unsent.read_text() + lines[0][:50])
+        code, outcome, told = indexer(binary, *command, folder=folder)
+        if code or unsent.exists() or Path(f"{unsent}.replaying").exists() or "was not ended" not in told:
+            found.append(f"a torn file: exit {code}: {told} {outcome}")
+        found += compare(server, wanted)
+        # A document that was to stay as it is.
+        one = next(key for key, it in wanted.items() if it["metricName"] == "guidellmRequest")
+        server.call("POST", f"{INDEX}/_update/{one}", {"doc": {"errored": True, "prompt_token_count": 7}})
+        indexer(binary, *kept, "--op", "create", folder=folder)
+        code, outcome, told = indexer(binary, *command, folder=folder)
+        server.call("POST", f"{INDEX}/_refresh")
+        if code or server.documents(INDEX)[one]["prompt_token_count"] != 7:
+            found.append(f"created again: exit {code}: {told} {outcome}")
+        # A file of something else.
+        other = Path(folder) / "other.json"
+        other.write_text("{}")
+        for command in (("replay", str(other), *away), (*kept, "--unsent", str(other), "--json")):
+            code, _, told = indexer(binary, *command, folder=folder)
+            if code not in (2, 4) or "no file of undelivered documents" not in told:
+                found.append(f"{command[0]}: exit {code}: {told}")
+        if other.read_text() != "{}":
+            found.append("the other file is another one now")
+    return found
+
+
 def check_indices_apart(name: str, binary: str, folder: str) -> list[str]:
     """Requests in an index of their own, also after a detour through a file."""
     wanted, found = expected(binary, str(REPORT)), []
@@ -255,11 +337,19 @@ def check_indices_apart(name: str, binary: str, folder: str) -> list[str]:
         server.stop()
         more = ("--es-requests-index", "guidellm-requests", "--give-up-after", "1s")
         index(binary, folder, str(REPORT), server.url, *more)
+        copy = unsent.read_text()
         server.start()
         command = ("replay", str(unsent), "--es-server", server.url)
-        code, _, told = indexer(binary, *command, folder=folder)
+        # The variable is for all commands, an argument is for this one.
+        code, _, told = indexer(binary, *command, folder=folder, ES_INDEX=INDEX)
         if code:
             found.append(f"exit {code}: {told}")
+        unsent.write_text(copy)
+        elsewhere = ("--es-index", "elsewhere", "--es-requests-index", "elsewhere-requests")
+        code, _, told = indexer(binary, *command, *elsewhere, folder=folder)
+        counts = [server.count(index) for index in elsewhere[1::2]]
+        if code or counts != [len(documents) for documents in apart.values()]:
+            found.append(f"elsewhere: exit {code}, {counts}: {told}")
         if server.documents(INDEX) != apart["guidellmSummary"]:
             found.append("not the summaries alone")
         if server.documents("guidellm-requests") != apart["guidellmRequest"]:
@@ -425,18 +515,19 @@ def check_export_in_trouble(name: str, binary: str, folder: str) -> list[str]:
     wanted, found = expected(binary, str(REPORT)), []
     with Server(name) as server:
         index(binary, folder, str(REPORT), server.url)
-        for is_short, code in ((False, 0), (True, 1)):
+        for trouble, code in (("busy", 0), ("short", 1), ("slow", 1)):
             pages: list[int] = []
 
-            def search(method: str, path: str, body: str, is_short=is_short, pages=pages):
+            def search(method: str, path: str, body: str, trouble=trouble, pages=pages):
                 status, answer = server.call(method, path, body or None)
                 if method != "POST" or "hits" not in answer:
                     return status, answer
                 hits = answer["hits"]["hits"]
                 pages.append(len(hits))
-                if is_short and sum(pages) == len(hits) > 0:
+                if trouble == "short" and sum(pages) == len(hits) > 0:
                     hits.pop(0)
-                if not is_short and len(pages) == 1:
+                answer["timed_out"] = trouble == "slow"
+                if trouble == "busy" and len(pages) == 1:
                     return 503, {"error": "busy"}
                 return status, answer
 
@@ -445,9 +536,9 @@ def check_export_in_trouble(name: str, binary: str, folder: str) -> list[str]:
                 ended, text, told = indexer(binary, *more, "-o", "-", "--format", "ndjson")
             there = [json.loads(line) for line in text.splitlines()]
             if ended != code or (code == 0 and len(there) != len(wanted)):
-                found.append(f"short {is_short}: exit {ended}, {len(there)} of {len(wanted)}: {told}")
+                found.append(f"{trouble}: exit {ended}, {len(there)} of {len(wanted)}: {told}")
             if code and "did not give all documents" not in told:
-                found.append(f"a document short: {told}")
+                found.append(f"{trouble}: {told}")
     return found
 
 
@@ -467,14 +558,29 @@ def check_other_mappings(name: str, binary: str, folder: str) -> list[str]:
         properties = server.call("GET", "fits/_mapping")[1]["fits"]["mappings"]["properties"]
         if code or properties["ttft_p95_ms"] != {"type": "double"}:
             found.append(f"one that fits: exit {code}: {told}")
+        # Its texts have what is asked for.
+        command = ("export", "--es-server", server.url, "--es-index", "fits", "-o", "-")
+        code, text, told = indexer(binary, *command, "--format", "ndjson", folder=folder)
+        there = {it["document_id"]: it for it in map(json.loads, text.splitlines())}
+        if code or there != expected(binary, str(REPORT)):
+            found.append(f"export of one that fits: exit {code}, {len(there)}: {told}")
+        # Each index of an alias lacks something else.
+        for index, fields in (("two-1", {"rate": {"type": "float"}}), ("two-2", {})):
+            aliases = {"two": {"is_write_index": index == "two-2"}}
+            server.call("PUT", index, {"mappings": {"properties": fields}, "aliases": aliases})
+        command = ("index", str(REPORT), "--es-server", server.url, "--es-index", "two")
+        code, _, told = indexer(binary, *command, folder=folder)
+        if code:
+            found.append(f"an alias: exit {code}: {told}")
     return found
 
 
 CHECKS = (
     check_overload, check_server_dies, check_client_killed, check_mixed_answer, check_too_large,
-    check_cut_connection, check_slow_server, check_indices_apart, check_server_stays_away,
-    check_wrong_servers, check_other_mappings, check_broken_report, check_archive,
-    check_export_in_trouble,
+    check_cut_connection, check_slow_server, check_odd_answers, check_replay, check_indices_apart,
+    check_server_stays_away,
+    check_wrong_servers, check_other_mappings, check_broken_report,
+    check_archive, check_export_in_trouble,
 )  # fmt: skip
 
 

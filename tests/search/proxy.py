@@ -33,8 +33,8 @@ class Proxy:
                     proxy.bulks += 1
                     changed = change(proxy.bulks, body, self)
                     if changed is not None:
-                        status, answer = changed
-                        return self.answer(status, answer)
+                        status, answer, *headers = changed
+                        return self.answer(status, answer, **dict(headers))
                 path = self.path.removeprefix("/")
                 if path.startswith("http://"):  # As a client writes it that uses a proxy.
                     host, _, path = path.removeprefix("http://").partition("/")
@@ -42,10 +42,14 @@ class Proxy:
                 status, answer = upstream(self.command, path, body.decode())
                 return self.answer(status, answer)
 
-            def answer(self, status: int, answer: object) -> None:
-                text = json.dumps(answer).encode()
+            def answer(self, status: int, answer: object, **headers: str) -> None:
+                """JSON, unless it is bytes; `Retry_After` is a header as well."""
+                text = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
                 self.send_response(status)
-                self.send_header("Content-Type", "application/json")
+                kind = "text/html" if isinstance(answer, bytes) else "application/json"
+                self.send_header("Content-Type", kind)
+                for name, value in headers.items():
+                    self.send_header(name.replace("_", "-"), value)
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
                 self.wfile.write(text)
