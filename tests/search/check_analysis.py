@@ -17,6 +17,8 @@ RUNS = {
     "run-next": (["0.8.1", "0.4.0"], "epp:1.1"),
 }
 JOB = "steady-chat"
+#: More documents than a page of hits has, without an id of their own.
+REPEATED = 750
 SERIES = [("epp-0", [0.5, 0.7]), ("epp-1", [0.1, 0.3])]
 
 
@@ -29,12 +31,12 @@ def kube_burner(uuid: str, image: str, start: str) -> list[dict]:
     }  # fmt: skip
     metrics = [
         {
-            "timestamp": start, "labels": {"namespace": "llm-d", "pod": pod}, "value": value,
+            "timestamp": f"{start[:20]}{number:06}Z", "labels": {"namespace": "llm-d", "pod": pod}, "value": value,
             "uuid": uuid, "query": "sum(cpu)", "metricName": "cpu-usage", "jobName": JOB,
             "duringLoad": True,
         }
         for pod, values in SERIES
-        for value in values
+        for number, value in enumerate(values * REPEATED)
     ]  # fmt: skip
     return [summary, *metrics]
 
