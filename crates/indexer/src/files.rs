@@ -36,6 +36,14 @@ impl Named {
         }
     }
 
+    /// Whether it is the file of a canonical path.
+    pub(crate) fn is(&self, canonical: &Path) -> bool {
+        match self {
+            Self::File(path) => path.canonicalize().is_ok_and(|path| path == canonical),
+            Self::StandardInput => false,
+        }
+    }
+
     /// The name, for messages.
     pub(crate) fn name(&self) -> String {
         match self {
@@ -84,7 +92,14 @@ fn find(path: &Path, found: &mut Vec<Named>, failures: &mut Vec<anyhow::Error>) 
     if path.as_os_str() == "-" {
         found.push(Named::StandardInput);
     } else if path.is_dir() {
+        let before = found.len() + failures.len();
         walk(path, found, failures);
+        if found.len() + failures.len() == before {
+            bail!(
+                "{}: no report in it (.json, .yaml or .yml, also .gz and .zst)",
+                path.display()
+            );
+        }
     } else if path.exists() {
         found.push(Named::File(path.to_path_buf()));
     } else {

@@ -11,7 +11,7 @@ use crate::bulk::{Shipped, Stop};
 use crate::cli::IndexArguments;
 use crate::files::Named;
 use crate::in_order::in_order;
-use crate::journal::{self, Journal};
+use crate::journal::{self, Journal, Purpose};
 use crate::reading::Reading;
 use crate::sink::{Sink, Sinks, StagedReports};
 use crate::unfinished::Registry;
@@ -50,14 +50,16 @@ struct Verified {
 const LARGE_BYTES: u64 = 32 << 20;
 
 pub(crate) fn run(arguments: &IndexArguments, unfinished: &Registry) -> Result<Exit> {
-    check(arguments)?;
     let (mut reports, failures) = arguments.reports.find();
+    check(arguments, &reports)?;
     reports.retain(|report| arguments.shard.is_none_or(|shard| shard.has(report)));
     let mut outcome = Outcome::default();
     failures.iter().for_each(|failure| outcome.fail(failure));
     let sinks = open_sinks(arguments, unfinished)?;
     let journal = arguments.journal.as_deref().filter(|_| !arguments.dry_run);
-    let mut journal = journal.map(Journal::open).transpose()?;
+    let purpose = purpose(arguments);
+    let journal = journal.map(|path| Journal::open(path, purpose));
+    let mut journal = journal.transpose()?;
     if let Some(journal) = &journal {
         let before = reports.len();
         reports.retain(|report| !journal.has(report));
@@ -69,7 +71,7 @@ pub(crate) fn run(arguments: &IndexArguments, unfinished: &Registry) -> Result<E
         &reports,
         threads,
         |report| report.size() >= LARGE_BYTES,
-        |report| read(report, &reading, &sinks),
+        |report| read(report, purpose, &reading, &sinks),
         |report, read| {
             let indexed = read.and_then(|read| {
                 let committed = read.staged.commit();
@@ -96,15 +98,45 @@ pub(crate) fn run(arguments: &IndexArguments, unfinished: &Registry) -> Result<E
     Ok(outcome.exit())
 }
 
-fn check(arguments: &IndexArguments) -> Result<()> {
+fn check(arguments: &IndexArguments, reports: &[Named]) -> Result<()> {
     if !arguments.reports.names_reports() {
         bail!("no report is named; give files, folders, globs or `-` (see --help)");
     }
     arguments.targets.check()?;
+    if let Some(output) = &arguments.targets.output
+        && let Ok(output) = output.canonicalize()
+        && output.is_file()
+        && reports.iter().any(|report| report.is(&output))
+    {
+        bail!(
+            "{}: --output would replace a report that is read",
+            output.display()
+        );
+    }
     if arguments.journal.is_some() && arguments.targets.output.is_some() {
         bail!("with --journal, the file of --output would lack the reports that are done");
     }
     Ok(())
+}
+
+/// Where documents go and whose they are: what is done for one of these is not done for another.
+fn purpose(arguments: &IndexArguments) -> Purpose {
+    let server = &arguments.sending.server;
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let nodes = server.es_server.as_deref().unwrap_or_default().split(',');
+    // Who sends them makes no difference, and is nobody's business.
+    let node = |node: &str| node.rsplit('@').next().unwrap_or_default().to_owned();
+    let mut nodes: Vec<String> = nodes.map(node).collect();
+    nodes.sort();
+    Purpose::new(&[
+        &nodes.join(","),
+        &text(&server.es_index),
+        &text(&server.es_requests_index),
+        &arguments.targets.store_name(),
+        &text(&arguments.reports.uuid),
+        &arguments.reports.job_name,
+        &arguments.reports.sample.to_string(),
+    ])
 }
 
 /// As many as there are processors, up to four: beyond it, the disk or the server is in the way.
@@ -132,9 +164,14 @@ struct Read<'a> {
     entry: Option<String>,
 }
 
-fn read<'a>(report: &Named, reading: &Reading, sinks: &'a Sinks) -> Result<Read<'a>> {
+fn read<'a>(
+    report: &Named,
+    purpose: Purpose,
+    reading: &Reading,
+    sinks: &'a Sinks,
+) -> Result<Read<'a>> {
     // Before it is read: if it is written again meanwhile, it is done again.
-    let entry = journal::entry(report);
+    let entry = journal::entry(report, purpose);
     let mut staged = sinks.stage()?;
     let outcome = reading.read(report, &mut staged)?;
     staged.prepare().with_context(|| report.name())?;

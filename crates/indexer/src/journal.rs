@@ -1,7 +1,8 @@
 //! Which reports of an archive are done, for a run that is taken up again.
 //!
-//! A report is known by its path, length and time of change: one that was written again is done
-//! again. Ids make that harmless, as it is to lose the journal's last line.
+//! A report is known by its path, length and time of change, and by where its documents went: one
+//! that was written again is done again, and so is one for another server or run. Ids make that
+//! harmless, as it is to lose the journal's last line.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -9,16 +10,32 @@ use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::path::Path;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use uuid::Uuid;
 
 use crate::files::Named;
 
 /// How long a report that is done may wait to be noted: each time, the server is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// What a journal begins with.
+const HEADER: &str = "# reports that guidellm-indexer is done with";
+
+/// What is done with reports, as far as their documents depend on it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Purpose(Uuid);
+
+impl Purpose {
+    pub(crate) fn new(parts: &[&str]) -> Self {
+        let parts = parts.join("\n");
+        Self(Uuid::new_v5(&Uuid::NAMESPACE_OID, parts.as_bytes()))
+    }
+}
+
 /// The reports that are done, and a file that says so.
 pub(crate) struct Journal {
     done: HashSet<String>,
+    purpose: Purpose,
     file: File,
     /// Lines of reports whose documents may still be on their way.
     waiting: String,
@@ -28,24 +45,33 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path, purpose: Purpose) -> Result<Self> {
         let place = || format!("{}: cannot use it as a journal", path.display());
-        let done = match File::open(path) {
+        let lines: Vec<String> = match File::open(path) {
             // A torn line may end within a character.
             Ok(file) => BufReader::new(file)
                 .split(b'\n')
                 .map(|line| Ok(String::from_utf8_lossy(&line?).into_owned()))
                 .collect::<std::io::Result<_>>()
                 .with_context(place)?,
-            Err(error) if error.kind() == ErrorKind::NotFound => HashSet::new(),
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error).with_context(place),
         };
+        let first = lines.iter().find(|line| !line.is_empty());
+        if first.is_some_and(|line| !is_ours(line)) {
+            bail!(
+                "{}: it is no journal, but a file of something else",
+                path.display()
+            );
+        }
         let file = File::options().create(true).append(true).open(path);
         let mut file = file.with_context(place)?;
         // Ends a line that a kill left half written.
-        writeln!(file).with_context(place)?;
+        let begins = first.map_or(HEADER, |_| "");
+        writeln!(file, "{begins}").with_context(place)?;
         Ok(Self {
-            done,
+            done: lines.into_iter().collect(),
+            purpose,
             file,
             waiting: String::new(),
             noted: Instant::now(),
@@ -54,7 +80,7 @@ impl Journal {
     }
 
     pub(crate) fn has(&self, report: &Named) -> bool {
-        entry(report).is_some_and(|entry| self.done.contains(&entry))
+        entry(report, self.purpose).is_some_and(|entry| self.done.contains(&entry))
     }
 
     /// Takes the line of a report that was committed. Now and then `settle` is called, which waits
@@ -90,12 +116,21 @@ impl Journal {
 }
 
 /// A report's line; standard input has none.
-pub(crate) fn entry(report: &Named) -> Option<String> {
+pub(crate) fn entry(report: &Named, purpose: Purpose) -> Option<String> {
     let Named::File(path) = report else {
         return None;
     };
     let file = path.metadata().ok()?;
     let changed = file.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
     let name = path.display().to_string().replace(['\n', '\t'], " ");
-    Some(format!("{name}\t{}\t{}", file.len(), changed.as_nanos()))
+    let (length, changed, purpose) = (file.len(), changed.as_nanos(), purpose.0.simple());
+    Some(format!("{name}\t{length}\t{changed}\t{purpose}"))
+}
+
+/// Whether a file that begins with this line is a journal; the line may be cut by a kill.
+fn is_ours(first: &str) -> bool {
+    let parts: Vec<&str> = first.split('\t').collect();
+    let is_number = |part: &&str| part.parse::<u128>().is_ok();
+    let is_entry = parts.len() > 2 && parts.get(1..3).is_some_and(|it| it.iter().all(is_number));
+    HEADER.starts_with(first) || is_entry
 }

@@ -99,7 +99,7 @@ impl PoolingArguments {
         if !(self.level > 0.0 && self.level < 1.0) {
             bail!("--level {}: it lies between 0 and 1", self.level);
         }
-        if self.trim_start < 0.0 || self.trim_end < 0.0 {
+        if !(self.trim_start >= 0.0 && self.trim_end >= 0.0) {
             bail!("--trim-start and --trim-end are seconds, and not negative");
         }
         let mut limits = Limits::default();

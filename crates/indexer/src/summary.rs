@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use guidellm_results_model::analysis::{Documents, Glance, still_failed};
 use guidellm_results_model::documents::{Request, Summary};
 use guidellm_results_model::frames::{objects, summaries_frame};
@@ -52,7 +52,27 @@ impl Consumer for Summaries {
     }
 }
 
+/// What is said of reports that are read says nothing of a store's documents.
+fn check(arguments: &SummaryArguments) -> Result<()> {
+    let own = &arguments.reports;
+    let of_reports = [
+        ("--uuid", own.uuid.is_some()),
+        ("--job-name", !own.job_name.is_empty()),
+        ("--sample", own.sample != 0),
+        ("--salvage", own.salvage),
+        ("--verify", own.verify),
+    ];
+    match of_reports.iter().find(|(_, given)| *given) {
+        Some((flag, _)) if !own.names_reports() => bail!(
+            "{flag} is for reports that are read, and none is named; of a store, `scenarios RUN` \
+             shows some"
+        ),
+        _ => Ok(()),
+    }
+}
+
 pub(crate) fn run(arguments: &SummaryArguments) -> Result<Exit> {
+    check(arguments)?;
     let (reports, failures) = arguments.reports.find();
     let mut failed = failures.len();
     failures

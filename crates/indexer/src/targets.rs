@@ -24,6 +24,15 @@ impl TargetArguments {
         Ok(())
     }
 
+    /// The store that is named, if one is.
+    pub(crate) fn store_name(&self) -> String {
+        #[cfg(feature = "store")]
+        let store = self.store.as_ref();
+        #[cfg(not(feature = "store"))]
+        let store: Option<&PathBuf> = None;
+        store.map_or_else(String::new, |store| store.display().to_string())
+    }
+
     /// Opens the sinks, beside others; the default store if there is no other, and this build has it.
     pub(crate) fn open(&self, others: Vec<Box<dyn Sink>>, unfinished: &Registry) -> Result<Sinks> {
         let mut sinks = others;

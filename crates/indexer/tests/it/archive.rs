@@ -63,6 +63,48 @@ fn a_journal_passes_over_what_is_done_and_unchanged() {
 }
 
 #[test]
+fn a_journal_is_of_one_purpose_and_no_other_file() {
+    let folder = tempfile::tempdir().unwrap();
+    archive(folder.path());
+    let journal = ["--journal", "done"];
+    assert_eq!(index(folder.path(), &journal)["reports"], 3);
+    // For another run, none is done.
+    let of_run = ["--journal", "done", "--uuid", "other"];
+    assert_eq!(index(folder.path(), &of_run)["reports"], 3);
+    assert_eq!(index(folder.path(), &of_run)["passed_over"], 3);
+    // A kill may cut the last line within a character.
+    let text = fs::read(folder.path().join("done")).unwrap();
+    fs::write(
+        folder.path().join("done"),
+        [&text[..], b"archive/\xC3"].concat(),
+    )
+    .unwrap();
+    assert_eq!(index(folder.path(), &journal)["passed_over"], 3);
+    let report = folder.path().join("archive/0.3.1.json");
+    let text = fs::read(&report).unwrap();
+    for flag in ["--journal", "--output"] {
+        let output = run(
+            folder.path(),
+            &["index", "archive", flag, "archive/0.3.1.json"],
+        );
+        assert_eq!(output.status.code(), Some(2), "{flag}: {output:?}");
+        assert!(fs::read(&report).unwrap() == text, "{flag}");
+    }
+}
+
+#[test]
+fn a_folder_without_reports_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("archive")).unwrap();
+    fs::write(folder.path().join("archive/a.csv"), "a,b").unwrap();
+    for command in ["index", "summary"] {
+        let output = run(folder.path(), &[command, "archive"]);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(errors(&output).contains("no report in it"), "{output:?}");
+    }
+}
+
+#[test]
 fn shares_make_up_the_archive() {
     let folder = tempfile::tempdir().unwrap();
     archive(folder.path());
