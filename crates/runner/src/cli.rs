@@ -88,7 +88,7 @@ pub struct SuiteArguments {
     #[arg(long, short, value_name = "NAME")]
     pub namespace: Option<String>,
     /// Folder with templates of your own; those of the names of built-in ones replace them
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = folder)]
     pub manifests: Option<PathBuf>,
 }
 
@@ -194,6 +194,16 @@ fn assignment(text: &str) -> Result<(String, String), String> {
     let split = text.split_once('=');
     let (path, value) = split.ok_or("it is no PATH=VALUE, such as vars.samples=1")?;
     Ok((path.to_owned(), value.to_owned()))
+}
+
+/// A folder that is there.
+fn folder(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_dir() {
+        Ok(path)
+    } else {
+        Err("there is no such folder".to_owned())
+    }
 }
 
 /// A run is named in labels.

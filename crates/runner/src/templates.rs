@@ -71,23 +71,25 @@ impl Files {
     ///
     /// If it is nowhere, or cannot be read.
     pub fn read(&self, path: &Path) -> Result<String, TemplateError> {
+        let name = path.strip_prefix("manifests").unwrap_or(path);
+        let own = |place: PathBuf| BUILT_IN.get_file(&place).map(|_| place);
+        let built_in = std::iter::once(name.to_owned())
+            .chain(FOLDERS.map(|folder| Path::new(folder).join(name)))
+            .find_map(own);
         for folder in &self.folders {
-            match std::fs::read_to_string(folder.join(path)) {
-                Ok(text) => return Ok(text),
-                Err(error) if matches!(error.kind(), NotFound | NotADirectory) => {}
-                Err(source) => {
-                    let path = folder.join(path);
-                    return Err(TemplateError::Unreadable { path, source });
+            // As it is named, or as the built-in one that it stands for.
+            for place in [Some(path), built_in.as_deref()].into_iter().flatten() {
+                match std::fs::read_to_string(folder.join(place)) {
+                    Ok(text) => return Ok(text),
+                    Err(error) if matches!(error.kind(), NotFound | NotADirectory) => {}
+                    Err(source) => {
+                        let path = folder.join(place);
+                        return Err(TemplateError::Unreadable { path, source });
+                    }
                 }
             }
         }
-        let name = path.strip_prefix("manifests").unwrap_or(path);
-        let mut places = FOLDERS
-            .map(|folder| Path::new(folder).join(name))
-            .into_iter();
-        let found = BUILT_IN
-            .get_file(name)
-            .or_else(|| places.find_map(|place| BUILT_IN.get_file(place)));
+        let found = built_in.and_then(|place| BUILT_IN.get_file(place));
         let text = found.and_then(include_dir::File::contents_utf8);
         text.map(ToOwned::to_owned)
             .ok_or_else(|| TemplateError::Missing {

@@ -119,7 +119,11 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 }
 
 fn append(mut file: &File, lines: &[u8]) -> io::Result<()> {
-    mend(file)?;
+    let kind = file.metadata()?;
+    // Nothing comes out of a device or a pipe again.
+    if kind.is_file() {
+        mend(file)?;
+    }
     let before = file.metadata()?.len();
     file.write_all(lines).inspect_err(|_| {
         // A full disk: half a line would make the next run's first one unreadable.

@@ -156,7 +156,7 @@ impl Cluster {
         kinds: &[(ApiResource, Scope)],
         selector: &str,
     ) -> Result<Vec<Found>, ClusterError> {
-        let asked = kinds.iter().map(|(kind, _)| self.of_kind(kind, selector));
+        let asked = kinds.iter().map(|kind| self.of_kind(kind, selector));
         let found: Vec<Vec<Found>> = stream::iter(asked)
             .buffer_unordered(AT_ONCE)
             .try_collect()
@@ -174,18 +174,26 @@ impl Cluster {
 
     async fn of_kind(
         &self,
-        kind: &ApiResource,
+        (kind, scope): &(ApiResource, Scope),
         selector: &str,
     ) -> Result<Vec<Found>, ClusterError> {
         let all: Api<DynamicObject> = Api::all_with(self.client.clone(), kind);
-        let list = all
-            .list_metadata(&ListParams::default().labels(selector))
-            .await;
-        let items = match list {
-            Ok(list) => list.items,
-            // Who may not list a kind did not make any of it.
-            Err(kube::Error::Api(status)) if matches!(status.code, 403..=405) => Vec::new(),
-            Err(error) => return Err(ClusterError::of(error, format!("list {}", kind.plural))),
+        let doing = || format!("list {}", kind.plural);
+        let everywhere = listed(&all, selector).await;
+        let items = match everywhere.map_err(|error| ClusterError::of(error, doing()))? {
+            Some(items) => items,
+            None if *scope == Scope::Cluster => Vec::new(),
+            None => {
+                let mut items = Vec::new();
+                for namespace in &*self.namespaces {
+                    let own: Api<DynamicObject> =
+                        Api::namespaced_with(self.client.clone(), namespace, kind);
+                    let here = listed(&own, selector).await;
+                    let here = here.map_err(|error| ClusterError::of(error, doing()))?;
+                    items.extend(here.unwrap_or_default());
+                }
+                items
+            }
         };
         let found = items.into_iter().map(|meta| Found {
             api: match meta.namespace() {
@@ -196,6 +204,19 @@ impl Cluster {
             meta,
         });
         Ok(found.collect())
+    }
+}
+
+/// What a selector finds; `None` for who may not list it there, and so did not make any of it.
+async fn listed(
+    api: &Api<DynamicObject>,
+    selector: &str,
+) -> kube::Result<Option<Vec<PartialObjectMeta<DynamicObject>>>> {
+    let list = ListParams::default().labels(selector);
+    match api.list_metadata(&list).await {
+        Ok(list) => Ok(Some(list.items)),
+        Err(kube::Error::Api(status)) if matches!(status.code, 403..=405) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

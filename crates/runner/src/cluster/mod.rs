@@ -12,7 +12,7 @@ use gc::waits_for;
 pub use gc::{Left, Swept};
 pub use pace::Pace;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +39,8 @@ pub struct Cluster {
     url: String,
     /// By group with version, and name.
     kinds: Arc<Mutex<BTreeMap<(String, String), Kind>>>,
+    /// Where to look for objects, for who may not look everywhere.
+    namespaces: Arc<[String]>,
 }
 
 impl Cluster {
@@ -74,7 +76,23 @@ impl Cluster {
         let url = config.cluster_url.to_string();
         let client = Client::try_from(config).map_err(|error| wrong(&error))?;
         let kinds = Arc::default();
-        Ok(Self { client, url, kinds })
+        let namespaces = Arc::default();
+        Ok(Self {
+            client,
+            url,
+            kinds,
+            namespaces,
+        })
+    }
+
+    /// The same; for who may not list objects of all namespaces, those of these are.
+    #[must_use]
+    pub fn within(self, namespaces: impl IntoIterator<Item = String>) -> Self {
+        let namespaces: BTreeSet<String> = namespaces.into_iter().collect();
+        Self {
+            namespaces: namespaces.into_iter().collect(),
+            ..self
+        }
     }
 
     /// The client, for what is not here.

@@ -116,6 +116,9 @@ pub struct GcArguments {
     /// Delete also pods with documents that were to be fetched from them and are nowhere else
     #[arg(long)]
     pub discard_documents: bool,
+    /// Namespace of the run, for who may not look into all; may be given several times
+    #[arg(long, short, value_name = "NAME")]
+    pub namespace: Vec<String>,
     /// How long to wait until all is gone
     #[arg(long, value_name = "TIME", default_value = "10m")]
     pub timeout: humantime::Duration,
@@ -173,6 +176,19 @@ impl RunCommand {
     pub(super) fn fetched_into(&self) -> PathBuf {
         let default = || PathBuf::from(DEFAULT_STORE);
         self.store.clone().unwrap_or_else(default)
+    }
+
+    /// Whether there may be a store where one is wanted: load takes long, and is for nothing then.
+    pub(super) fn check_store(&self) -> Result<()> {
+        if self.has_server() && self.store.is_none() {
+            return Ok(());
+        }
+        let store = self.fetched_into();
+        let there = store.ancestors().find(|it| it.exists());
+        let folder = there.unwrap_or(Path::new("."));
+        let tried = tempfile::tempfile_in(folder);
+        tried.with_context(|| format!("{}: no store can be there", store.display()))?;
+        Ok(())
     }
 
     pub(super) fn run(&self, suite: &Suite) -> Result<Run> {

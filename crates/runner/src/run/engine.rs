@@ -74,6 +74,7 @@ impl Engine<'_> {
     ) -> Result<Outcome> {
         let mut outcome = Outcome::default();
         let (mut looked, mut probed) = (false, false);
+        let mut skipped = Vec::new();
         let is_measured = self.is_measured();
         if !is_measured {
             tokio::select! {
@@ -92,7 +93,7 @@ impl Engine<'_> {
                 continue;
             }
             if self.is_over(&mut outcome) {
-                outcome.skipped += 1;
+                skipped.push(job.job.name.as_str());
                 continue;
             }
             self.narrator
@@ -124,12 +125,32 @@ impl Engine<'_> {
                 ended(&record);
             }
             let is_last = number + 1 == self.jobs.len();
-            if !is_last && !self.stop.is_stopped() {
+            if !is_last && !self.is_over(&mut outcome) {
                 self.narrator.waits("pause");
-                self.rest(job.job.job_pause.0).await;
+                let left = self.until.saturating_duration_since(Instant::now());
+                self.rest(job.job.job_pause.0.min(left)).await;
             }
         }
+        outcome.skipped = skipped.len();
+        self.tell_skipped(&skipped, outcome);
         Ok(outcome)
+    }
+
+    /// Says which jobs were not run, and why.
+    fn tell_skipped(&self, skipped: &[&str], outcome: Outcome) {
+        let why = match outcome {
+            Outcome { stopped: true, .. } => "it was stopped",
+            Outcome {
+                timed_out: true, ..
+            } => "the time that all of it may take is over (--timeout)",
+            Outcome { unserved: true, .. } => "what they are to measure is not there",
+            _ => "a job failed (--on-failure continue goes on)",
+        };
+        if !skipped.is_empty() {
+            let skipped = skipped.join(", ");
+            self.narrator
+                .warn(&format!("error: not run: {skipped}: {why}"));
+        }
     }
 
     fn is_over(&self, outcome: &mut Outcome) -> bool {

@@ -33,8 +33,10 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// If the cluster cannot be asked.
 pub async fn gc(arguments: &GcArguments) -> Result<Exit> {
     let (run, timeout) = (&arguments.uuid, *arguments.timeout);
+    let namespaces = &arguments.namespace;
     let cluster = arguments.cluster.connect().await?;
-    let list = async || pods(&cluster, run).await;
+    let cluster = cluster.within(namespaces.iter().cloned());
+    let list = async || pods(&cluster, run, namespaces).await;
     let until = Instant::now() + timeout;
     let held: Vec<Left> = patiently(until, list)
         .await?
@@ -43,7 +45,7 @@ pub async fn gc(arguments: &GcArguments) -> Result<Exit> {
         .collect();
     let (swept, exit) = if held.is_empty() || arguments.discard_documents {
         if !held.is_empty() {
-            discard(&cluster, run, until).await?;
+            discard(&cluster, run, namespaces, until).await?;
         }
         let swept = cluster.sweep(run, None, timeout).await?;
         let exit = exit(&swept);
@@ -80,14 +82,37 @@ fn exit(swept: &Swept) -> Exit {
     }
 }
 
-async fn pods(cluster: &Cluster, run: &str) -> Result<Vec<Pod>, ClusterError> {
-    let all: Api<Pod> = Api::all(cluster.client().clone());
+/// The run's pods; of the namespaces that are named, if any is.
+async fn pods(
+    cluster: &Cluster,
+    run: &str,
+    namespaces: &[String],
+) -> Result<Vec<Pod>, ClusterError> {
+    let client = || cluster.client().clone();
+    let apis: Vec<Api<Pod>> = match namespaces {
+        [] => vec![Api::all(client())],
+        some => some
+            .iter()
+            .map(|it| Api::namespaced(client(), it))
+            .collect(),
+    };
     let list = ListParams::default().labels(&selector(run, None));
-    let pods = all.list(&list).await;
-    let doing = || format!("list pods of run {run}");
-    Ok(pods
-        .map_err(|error| ClusterError::of(error, doing()))?
-        .items)
+    let hint = if namespaces.is_empty() {
+        " (--namespace NAME looks into one alone)"
+    } else {
+        ""
+    };
+    let doing = || format!("list pods of run {run}{hint}");
+    let mut pods = Vec::new();
+    for api in apis {
+        let listed = api.list(&list).await;
+        pods.extend(
+            listed
+                .map_err(|error| ClusterError::of(error, doing()))?
+                .items,
+        );
+    }
+    Ok(pods)
 }
 
 /// A pod with documents that are to be fetched from it, now or when its benchmark has ended.
@@ -126,8 +151,13 @@ fn sidecar_runs(pod: &Pod) -> bool {
 /// Ends pods with documents that nobody wants, and first of all the Jobs that would make others of them.
 /// Where the benchmark has ended, a kubelet waits for the sidecar already, and does not heed that it
 /// should wait for a shorter time; so the sidecar is told to go.
-async fn discard(cluster: &Cluster, run: &str, until: Instant) -> Result<(), ClusterError> {
-    let list = async || pods(cluster, run).await;
+async fn discard(
+    cluster: &Cluster,
+    run: &str,
+    namespaces: &[String],
+    until: Instant,
+) -> Result<(), ClusterError> {
+    let list = async || pods(cluster, run, namespaces).await;
     let there = patiently(until, list).await?;
     let jobs = there.iter().filter(|pod| held(pod).is_some());
     for (namespace, name) in jobs.filter_map(job).collect::<BTreeSet<_>>() {

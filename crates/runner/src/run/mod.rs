@@ -28,6 +28,7 @@ pub use gc::gc;
 pub use outlook::Failure;
 pub use state::{JobRecord, State};
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -65,7 +66,9 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
     let run = command.run(&suite)?;
     let jobs = plan(&suite, &command.suite.files(), &run)?;
     let folder = command.folder(&run.uuid);
+    command.check_store()?;
     let cluster = command.cluster.connect().await?;
+    let cluster = cluster.within(namespaces(&jobs, &run));
     let narrator = Narrator::new(command.quiet);
     let stop = Stop::on_signals({
         let narrator = narrator.clone();
@@ -200,6 +203,7 @@ pub async fn check(arguments: &CheckArguments) -> Result<Exit> {
     let suite = command.suite()?;
     let run = command.run(&suite)?;
     let jobs = plan(&suite, &command.suite.files(), &run)?;
+    command.check_store()?;
     let cluster = command.cluster.connect().await?;
     let probed = command.probed(&suite);
     let mut checks = self::check::cluster(&cluster, &jobs, &run, probed).await;
@@ -270,6 +274,14 @@ fn exit(outcome: Outcome, indexed: Exit, swept: bool) -> Exit {
     };
     let swept = if swept { Exit::Done } else { Exit::SomeFailed };
     ran.max(indexed).max(swept)
+}
+
+/// Where the objects of a run are.
+fn namespaces(jobs: &[PlannedJob], run: &Run) -> BTreeSet<String> {
+    let objects = jobs.iter().flat_map(|job| &job.objects);
+    let mut namespaces: BTreeSet<String> = objects.map(|it| it.namespace().to_owned()).collect();
+    namespaces.insert(run.namespace.clone());
+    namespaces
 }
 
 /// What a plan comes to: another one is another run.

@@ -376,3 +376,22 @@ fn without_a_token_or_a_server_there_is_no_secret() {
         assert_eq!(sidecar["envFrom"], Value::Null);
     }
 }
+
+#[test]
+fn a_template_of_ones_own_is_taken_by_either_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: my-own}\n";
+    let from = |folder: &std::path::Path| {
+        rendered(&mut command(&["--manifests", folder.to_str().unwrap()]))
+    };
+    for name in ["guidellm-job.yaml.j2", "workloads/guidellm-job.yaml.j2"] {
+        let own = folder.path().join(name.replace('/', "-"));
+        let file = own.join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, template).unwrap();
+        assert!(from(&own).contains("my-own"), "{name}");
+    }
+    let done = command(&["--manifests", "/nonexistent"]).output().unwrap();
+    assert_eq!(done.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&done.stderr).contains("no such folder"));
+}
