@@ -6,6 +6,7 @@ that only play. (That they are fetched in the end is seen on a real node: handed
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -43,16 +44,16 @@ class World:
         """Starts `run` or `check` without a search server and without metrics."""
         kept = {key: it for key, it in os.environ.items() if not key.startswith(("ES_", "UUID", "PROM"))}
         return subprocess.Popen(
-            [self.binary, name, "-c", "suite.yaml", "--uuid", uuid, "-n", uuid, "--store", uuid,
+            [self.binary, name, *(() if "-c" in more else ("-c", "suite.yaml")), "--uuid", uuid, "-n", uuid, "--store", uuid,
              "--folder", f"run-{uuid}", "--json",
              "--kubeconfig", str(config or self.cluster.kubeconfig), *more],
             env=kept, cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
-    def gc(self, uuid: str, *more: str) -> tuple[int, dict, str]:
+    def gc(self, uuid: str, *more: str, config: Path | None = None) -> tuple[int, dict, str]:
         """Runs `gc`; its exit code, what it told as JSON, and in words."""
         done = subprocess.run(
-            [self.binary, "gc", "--uuid", uuid, "--kubeconfig", str(self.cluster.kubeconfig),
+            [self.binary, "gc", "--uuid", uuid, "--kubeconfig", str(config or self.cluster.kubeconfig),
              "--json", *more],
             text=True, capture_output=True, check=False, timeout=120,
         )  # fmt: skip
@@ -191,6 +192,26 @@ def check_running(world: World) -> list[str]:
     pod, _ = world.run_until("running", False)
     found = held(world, "running", pod, "its benchmark is running")
     return found + discarded(world, "running", pod, 1)
+
+
+def check_one_namespace(world: World) -> list[str]:
+    """Who may not look into other namespaces deletes what is in the run's."""
+    world.cluster.outcome("run", {RUN: "within"}, termination="2s")
+    user = few_rights.within(world.cluster, world.folder, "within")
+    (world.folder / "two.yaml").write_text(SUITE + SUITE.splitlines()[-1].replace("first", "second") + "\n")
+    more = ("-c", "two.yaml", "--skip-check", "--skip-probe", "--timeout", "8s")
+    process = world.start("run", "within", *more, config=user)
+    _, words = process.communicate(timeout=120)
+    found = wrong(process.returncode, 4, f"run: {words}")
+    found += told(words, "not run: second: the time that all of it may take is over")
+    found += wrong([it for it in world.left("within") if not it.startswith("namespace")], [], f"left: {words}")
+    shutil.rmtree(world.folder / "run-within")
+    world.run_until("within", False, user)
+    code, _, words = world.gc("within", "--timeout", "5s", config=user)
+    found += wrong(code, 2, f"gc everywhere: {words}") + told(words, "--namespace NAME")
+    code, outcome, words = world.gc("within", "-n", "within", "--discard-documents", config=user)
+    found += wrong((code, outcome["left"]), (0, []), f"gc: {words}")
+    return found + wrong([it for it in world.left("within") if not it.startswith("namespace")], [], "gc left")
 
 
 def plain(run: str, more: Callable[[dict], None]) -> str:

@@ -29,9 +29,32 @@ def config(cluster: Cluster, folder: Path) -> Path:
          "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "few"},
          "subjects": [{"kind": "ServiceAccount", "name": "few", "namespace": "default"}]},
     ]))  # fmt: skip
-    token = cluster.kubectl("create", "token", "few", "-n", "default", "--duration=2h").strip()
+    return signed_in(cluster, folder, "few")
+
+
+def within(cluster: Cluster, folder: Path, namespace: str) -> Path:
+    """Somebody who may do everything in a namespace, and see no other; and its configuration."""
+    group, about = "rbac.authorization.k8s.io", {"name": "within"}
+    user = [{"kind": "ServiceAccount", "name": "within", "namespace": "default"}]
+    rules = [{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["create", "get", "patch"]}]
+    role = {"apiGroup": group, "kind": "ClusterRole"}
+    cluster.kubectl("create", "namespace", namespace)
+    cluster.apply(documents([
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {**about, "namespace": "default"}},
+        {"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": about, "rules": rules},
+        {"apiVersion": f"{group}/v1", "kind": "ClusterRoleBinding", "metadata": about,
+         "roleRef": {**role, "name": "within"}, "subjects": user},
+        {"apiVersion": f"{group}/v1", "kind": "RoleBinding", "metadata": {**about, "namespace": namespace},
+         "roleRef": {**role, "name": "admin"}, "subjects": user},
+    ]))  # fmt: skip
+    return signed_in(cluster, folder, "within")
+
+
+def signed_in(cluster: Cluster, folder: Path, name: str) -> Path:
+    """The configuration of a user."""
+    token = cluster.kubectl("create", "token", name, "-n", "default", "--duration=2h").strip()
     told = json.loads(cluster.kubectl("config", "view", "--raw", "-o", "json"))
     told["users"][0]["user"] = {"token": token}
-    path = folder / "few.kubeconfig"
+    path = folder / f"{name}.kubeconfig"
     path.write_text(json.dumps(told))
     return path
