@@ -242,6 +242,16 @@ def check_others(world: World) -> list[str]:
     return found
 
 
+def check_no_cluster(world: World) -> list[str]:
+    """A cluster that does not answer is told at once, and not only in the end."""
+    told_of = json.loads(world.cluster.kubectl("config", "view", "--raw", "-o", "json"))
+    told_of["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+    gone = world.folder / "gone.kubeconfig"
+    gone.write_text(json.dumps(told_of))
+    code, _, words = world.gc("nobody", "--timeout", "3s", config=gone)
+    return wrong(code, 2, f"gc: {words}") + told(words.split("trying again")[0], "warning: cannot list pods")
+
+
 CHECKS = tuple(it for name, it in list(globals().items()) if name.startswith("check_"))
 
 

@@ -1,5 +1,6 @@
 //! `guidellm-indexer replay`: undelivered documents, sent again.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use guidellm_results_model::Exit;
 
-use crate::bulk::{BulkSink, Operation, Shipped, Stop, Taken, Undelivered};
+use crate::bulk::{BEGINNING, BulkSink, Operation, Shipped, Stop, Taken, Undelivered};
 use crate::cli::{ReplayArguments, SendingArguments};
 use crate::{server, tell};
 
@@ -49,6 +50,17 @@ pub(crate) fn send_again(
     stop: &Stop,
 ) -> Result<Option<Shipped>> {
     let place = || file.display().to_string();
+    let own = indices(file).with_context(place)?;
+    let known = match destination {
+        Destination::Own => own.as_slice(),
+        Destination::Named => &[],
+    };
+    let Some(sink) = sending.open(known, stop)? else {
+        bail!("replay needs --es-server URL (or ES_SERVER)");
+    };
+    if sink.cluster().is_none() {
+        return Ok(None);
+    }
     // From here on it is ours: what still is not delivered goes to a new file of its name.
     let taken = Taken::take(file).with_context(place)?;
     if taken.torn > 0 {
@@ -58,13 +70,6 @@ pub(crate) fn send_again(
              index its report again"
         ));
     }
-    let sink = match open(&taken, sending, destination, stop) {
-        Ok(Some(sink)) => sink,
-        failed => {
-            taken.give_back(file).with_context(place)?;
-            return failed.map(|_| None).with_context(place);
-        }
-    };
     let shipped = send(sink, &taken, destination).with_context(place)?;
     // Whatever was not delivered now is in the files of the unsent and the rejected.
     if shipped.count(|it| it.lost) == 0 {
@@ -73,53 +78,48 @@ pub(crate) fn send_again(
     Ok(Some(shipped))
 }
 
-/// The sink, if the server is there.
-fn open(
-    taken: &Taken,
-    sending: &SendingArguments,
-    destination: Destination,
-    stop: &Stop,
-) -> Result<Option<BulkSink>> {
-    let own = indices(taken)?;
-    let known = match destination {
-        Destination::Own => own.as_slice(),
-        Destination::Named => &[],
-    };
-    let Some(sink) = sending.open(known, stop)? else {
-        bail!("replay needs --es-server URL (or ES_SERVER)");
-    };
-    Ok(Some(sink).filter(|sink| sink.cluster().is_some()))
-}
-
 /// Calls `take` with each line of a file.
-fn for_each(taken: &Taken, mut take: impl FnMut(Undelivered<'_>) -> Result<()>) -> Result<()> {
-    let mut lines = BufReader::new(taken.text()?);
+fn for_each(file: &File, mut take: impl FnMut(Undelivered<'_>) -> Result<()>) -> Result<()> {
+    let mut lines = BufReader::new(file);
     let mut line = String::new();
     for number in 1.. {
         line.clear();
         if lines.read_line(&mut line)? == 0 {
             break;
         }
-        let undelivered = serde_json::from_str(&line);
-        take(undelivered.with_context(|| format!("line {number} is no document of ours"))?)?;
+        match serde_json::from_str(&line) {
+            Ok(undelivered) => take(undelivered)?,
+            // Somebody writes it now, or was killed.
+            Err(_) if !line.ends_with('\n') && line.starts_with(BEGINNING) => {}
+            Err(_) if number == 1 => bail!("it is no file of undelivered documents"),
+            Err(error) => {
+                return Err(error).with_context(|| format!("line {number} is no document of ours"));
+            }
+        }
     }
     Ok(())
 }
 
-/// Where the documents of a file were to go.
-fn indices(taken: &Taken) -> Result<Vec<Arc<str>>> {
+/// Where the documents of a file, and of what was left of an earlier one, were to go.
+fn indices(file: &Path) -> Result<Vec<Arc<str>>> {
     let mut indices: Vec<Arc<str>> = Vec::new();
-    for_each(taken, |undelivered| {
-        if !indices.iter().any(|index| **index == *undelivered.index) {
-            indices.push(Arc::from(&*undelivered.index));
-        }
-        Ok(())
-    })?;
+    let files = Taken::files(file)?;
+    if files.is_empty() {
+        bail!("there is no such file");
+    }
+    for file in files {
+        for_each(&file, |undelivered| {
+            if !indices.iter().any(|index| **index == *undelivered.index) {
+                indices.push(Arc::from(&*undelivered.index));
+            }
+            Ok(())
+        })?;
+    }
     Ok(indices)
 }
 
 fn send(sink: BulkSink, taken: &Taken, destination: Destination) -> Result<Shipped> {
-    for_each(taken, |undelivered| {
+    for_each(taken.text()?, |undelivered| {
         let Undelivered {
             index,
             operation,

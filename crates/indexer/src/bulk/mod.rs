@@ -14,7 +14,7 @@ mod undelivered;
 
 pub use sink::BulkSink;
 pub use stop::Stop;
-pub(crate) use undelivered::{Taken, Undelivered};
+pub(crate) use undelivered::{BEGINNING, Taken, Undelivered};
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -135,7 +135,7 @@ fn append(mut file: &File, lines: &[u8]) -> io::Result<()> {
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// What a file begins with.
-const BEGINNING: &[u8] = br#"{"index":""#;
+pub(crate) const BEGINNING: &str = r#"{"index":""#;
 
 /// How much of a file's end is looked at in one step.
 const STEP: u64 = 8 << 10;
@@ -147,7 +147,7 @@ fn mend(mut file: &File) -> io::Result<u64> {
     file.seek(SeekFrom::Start(0))?;
     file.take(BEGINNING.len() as u64)
         .read_to_end(&mut beginning)?;
-    if !BEGINNING.starts_with(&beginning) {
+    if !BEGINNING.as_bytes().starts_with(&beginning) {
         let reason = "it is no file of undelivered documents";
         return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
     }
@@ -191,9 +191,7 @@ impl Taken {
     ///
     /// If there is none, or another process has it.
     pub(crate) fn take(file: &Path) -> io::Result<Self> {
-        let mut path = file.as_os_str().to_owned();
-        path.push(".replaying");
-        let path = PathBuf::from(path);
+        let path = name_of_taken(file);
         let mut torn = 0;
         let mut left = existing(&path)?;
         if let Some(earlier) = &left {
@@ -205,7 +203,7 @@ impl Taken {
         }
         let own = loop {
             let Some(own) = existing(file)? else {
-                let file = left.ok_or(io::ErrorKind::NotFound)?;
+                let file = left.ok_or_else(none)?;
                 return Ok(Self { path, file, torn });
             };
             if lock(&own, file)? {
@@ -226,10 +224,23 @@ impl Taken {
         // Whoever waits for its lock finds that it lost its name, and makes a new one.
         unlock(&own);
         if !hold(&own, &path)? {
-            return Err(io::ErrorKind::NotFound.into());
+            return Err(none());
         }
         let file = own;
         Ok(Self { path, file, torn })
+    }
+
+    /// What there is to be taken, to look into it: the file, and what an earlier taker left of it.
+    pub(crate) fn files(file: &Path) -> io::Result<Vec<File>> {
+        let mut files = Vec::new();
+        for path in [&name_of_taken(file), file] {
+            match File::open(path) {
+                Ok(file) => files.push(file),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(files)
     }
 
     /// What is in it, from the start.
@@ -242,14 +253,16 @@ impl Taken {
     pub(crate) fn done(self) -> io::Result<()> {
         fs::remove_file(self.path)
     }
+}
 
-    /// Gives it its name back, unless there is another one by now.
-    pub(crate) fn give_back(self, file: &Path) -> io::Result<()> {
-        if !file.exists() {
-            fs::rename(self.path, file)?;
-        }
-        Ok(())
-    }
+fn name_of_taken(file: &Path) -> PathBuf {
+    let mut path = file.as_os_str().to_owned();
+    path.push(".replaying");
+    path.into()
+}
+
+fn none() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "there is no such file")
 }
 
 /// A file to be taken, if there is one.
@@ -324,7 +337,7 @@ mod tests {
         let taken = Taken::take(&path).unwrap();
         assert_eq!(text(&taken), line(1));
         assert_eq!(taken.torn, (torn.len() - line(1).len()) as u64);
-        taken.give_back(&path).unwrap();
+        taken.done().unwrap();
         fs::write(&path, line(3).trim_end()).unwrap();
         let taken = Taken::take(&path).unwrap();
         assert_eq!((text(&taken), taken.torn), (line(3), 0));
@@ -361,8 +374,8 @@ mod tests {
         // Only one process sends it.
         let busy = Taken::take(&path).unwrap_err();
         assert_eq!(busy.kind(), io::ErrorKind::ResourceBusy);
-        taken.give_back(&path).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), line(1) + &line(2));
+        taken.done().unwrap();
+        assert!(Taken::files(&path).unwrap().is_empty());
         let none = Taken::take(&folder.path().join("other")).unwrap_err();
         assert_eq!(none.kind(), io::ErrorKind::NotFound);
     }

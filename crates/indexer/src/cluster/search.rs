@@ -46,6 +46,10 @@ pub(crate) enum Of {
     /// index whose name is the last.
     Ours,
     /// kube-burner's as well, which need not have one.
+    #[cfg_attr(
+        not(feature = "store"),
+        expect(dead_code, reason = "these are fetched into a store")
+    )]
     Anybody,
 }
 

@@ -38,6 +38,12 @@ pub async fn gc(arguments: &GcArguments) -> Result<Exit> {
     let cluster = cluster.within(namespaces.iter().cloned());
     let list = async || pods(&cluster, run, namespaces).await;
     let until = Instant::now() + timeout;
+    if let Err(error) = list().await
+        && error.is_retryable()
+    {
+        let timeout = arguments.timeout;
+        tell(&format!("warning: {error}; trying again for {timeout}"));
+    }
     let held: Vec<Left> = patiently(until, list)
         .await?
         .iter()
