@@ -317,9 +317,10 @@ def check_replay(name: str, binary: str, folder: str) -> list[str]:
         # A file of something else.
         other = Path(folder) / "other.json"
         other.write_text("{}")
-        for command in (("replay", str(other), *away), (*kept, "--unsent", str(other), "--json")):
+        unsent_there = (*kept, "--unsent", str(other), "--json")
+        for command, wrong in ((("replay", str(other), *away), 2), (unsent_there, 4)):
             code, _, told = indexer(binary, *command, folder=folder)
-            if code not in (2, 4) or "no file of undelivered documents" not in told:
+            if code != wrong or "no file of undelivered documents" not in told:
                 found.append(f"{command[0]}: exit {code}: {told}")
         if other.read_text() != "{}":
             found.append("the other file is another one now")
@@ -578,8 +579,7 @@ def check_other_mappings(name: str, binary: str, folder: str) -> list[str]:
 CHECKS = (
     check_overload, check_server_dies, check_client_killed, check_mixed_answer, check_too_large,
     check_cut_connection, check_slow_server, check_odd_answers, check_replay, check_indices_apart,
-    check_server_stays_away,
-    check_wrong_servers, check_other_mappings, check_broken_report,
+    check_server_stays_away, check_wrong_servers, check_other_mappings, check_broken_report,
     check_archive, check_export_in_trouble,
 )  # fmt: skip
 
