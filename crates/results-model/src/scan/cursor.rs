@@ -118,6 +118,15 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// The text ends before it begins: of a compressed one, the first block may be cut.
+    pub(crate) fn nothing(&self) -> ReadError {
+        if self.cut {
+            self.truncated("the compressed stream")
+        } else {
+            ReadError::Empty
+        }
+    }
+
     /// Takes a member's key and its colon; returns the key's JSON text, quotes included.
     pub(crate) fn key(&mut self) -> Result<Vec<u8>, ReadError> {
         if self.peek()? != Some(b'"') {

@@ -80,7 +80,7 @@ impl Walk {
     ) -> Result<(), ReadError> {
         cursor.skip_byte_order_mark()?;
         match cursor.peek()? {
-            None => return Err(ReadError::Empty),
+            None => return Err(cursor.nothing()),
             Some(b'[') => return Err(root_list(cursor)),
             Some(_) => {}
         }

@@ -165,6 +165,22 @@ fn half_a_yaml_report_is_no_report() {
 }
 
 #[test]
+fn a_cut_compressed_report_is_no_empty_one() {
+    let report = std::fs::read(fixture("0.8.1/constant_multirate.json")).unwrap();
+    let zstd = zstd::encode_all(report.as_slice(), 3).unwrap();
+    let mut gzip = flate2::read::GzEncoder::new(report.as_slice(), flate2::Compression::fast());
+    let mut compressed = Vec::new();
+    std::io::Read::read_to_end(&mut gzip, &mut compressed).unwrap();
+    for compressed in [&zstd, &compressed] {
+        for at in [4, 10, 1000, compressed.len() - 5] {
+            let (outcome, _) = read_text(&compressed[..at], false);
+            let error = outcome.unwrap_err();
+            assert!(error.is_truncation(), "cut at {at}: {error}");
+        }
+    }
+}
+
+#[test]
 fn what_is_whole_before_a_cut_is_salvaged_wherever_the_cut_is() {
     for name in [
         "0.1.0/sweep",
