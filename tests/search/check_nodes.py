@@ -85,6 +85,11 @@ def check_proxy(server: Server, binary: str, folder: str) -> list[str]:
             ended, _, told = indexer(binary, *command, *more, folder=folder, **own)
             if ended != code or (proxy.hosts != {"search.invalid:9200"}) != bool(code):
                 found.append(f"{variables}: exit {ended}, {proxy.hosts}: {told}")
+    # The proxy is gone, and not named: a password may be in its address.
+    gone = {"HTTP_PROXY": "http://me:hunter2@127.0.0.1:1", "http_proxy": "http://me:hunter2@127.0.0.1:1"}
+    ended, _, told = indexer(binary, *command, *more, folder=folder, **gone)
+    if ended != 4 or "HTTP_PROXY is set" not in told or "hunter2" in told:
+        found.append(f"a proxy that is gone: exit {ended}: {told}")
     if server.documents("proxied") != wanted:
         found.append(f"{server.count('proxied')} documents of {len(wanted)}")
     return found

@@ -202,7 +202,7 @@ impl Delivery {
                 Err(_) if self.idle(began) >= patience => {
                     let reason =
                         format!("no answer within {}", humantime::format_duration(patience));
-                    return Err(Unreachable::away(reason));
+                    return Err(Unreachable::Away(reason));
                 }
                 // Others had theirs meanwhile.
                 Err(_) => {}
@@ -240,14 +240,10 @@ impl Delivery {
         let all = || pending.to_vec();
         let answer = match answer {
             Ok(answer) => answer,
-            Err(Unreachable {
-                reason,
-                passes: true,
-                ..
-            }) => {
-                return Next::Again(all(), None, reason);
+            Err(Unreachable::Away(reason)) => return Next::Again(all(), None, reason),
+            Err(Unreachable::Untrusted(reason) | Unreachable::Elsewhere(reason)) => {
+                return Next::GiveUp(reason);
             }
-            Err(Unreachable { reason, .. }) => return Next::GiveUp(reason),
         };
         let (status, retry_after) = (answer.status, answer.retry_after);
         let why = || format!("HTTP {status}: {}", reason(&answer.body));

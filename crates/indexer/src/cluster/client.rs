@@ -30,13 +30,29 @@ fn authorization(credentials: &Credentials) -> Option<String> {
     }
 }
 
-fn unreachable(error: &(dyn std::error::Error + 'static)) -> Unreachable {
-    let untrusted = is_untrusted(error);
-    Unreachable {
-        reason: chain(error),
-        passes: !untrusted,
-        untrusted,
+fn unreachable(error: &(dyn std::error::Error + 'static), url: &Url) -> Unreachable {
+    let reason = chain(error);
+    if is_untrusted(error) {
+        return Unreachable::Untrusted(reason);
     }
+    let variable = proxy_variable(url.scheme(), |name| {
+        std::env::var_os(name).is_some_and(|value| !value.is_empty())
+    });
+    Unreachable::Away(match variable {
+        Some(variable) => format!(
+            "{reason}; {variable} is set: is its proxy there? NO_PROXY names hosts without one"
+        ),
+        None => reason,
+    })
+}
+
+/// The variable that names a proxy for a scheme; its value may hold a password.
+fn proxy_variable(scheme: &str, is_set: impl Fn(&str) -> bool) -> Option<&'static str> {
+    let names: &[&str] = match scheme {
+        "https" => &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"],
+        _ => &["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"],
+    };
+    names.iter().copied().find(|name| is_set(name))
 }
 
 /// Whether an answer is to what was asked: where a client is sent elsewhere, it turns documents into
@@ -47,14 +63,10 @@ fn is_of(asked: &Url, path: &str, answered: &Url) -> Result<(), Unreachable> {
     if place(&asked) == place(answered) {
         return Ok(());
     }
-    Err(Unreachable {
-        reason: format!(
-            "it sends clients on to {}; name that server",
-            answered.origin().ascii_serialization()
-        ),
-        passes: false,
-        untrusted: false,
-    })
+    Err(Unreachable::Elsewhere(format!(
+        "it sends clients on to {}; name that server",
+        answered.origin().ascii_serialization()
+    )))
 }
 
 /// How long a server asks to be left alone: seconds, or until a date.
@@ -188,7 +200,7 @@ macro_rules! client {
                         .transport
                         .send::<Bytes, ()>(method, path, sent, None, body, timeout)
                         .await
-                        .map_err(|error| unreachable(&error))?;
+                        .map_err(|error| unreachable(&error, &self.url))?;
                     is_of(&self.url, path, response.url())?;
                     let status = response.status_code().as_u16();
                     let retry_after = response.headers().get(headers::RETRY_AFTER);
@@ -198,7 +210,7 @@ macro_rules! client {
                     Ok(Answer {
                         status,
                         retry_after,
-                        body: body.map_err(|error| unreachable(&error))?,
+                        body: body.map_err(|error| unreachable(&error, &self.url))?,
                     })
                 }
             }
@@ -257,8 +269,22 @@ mod tests {
             "http://one:9200/login?token=hunter2",
         ] {
             let told = of(elsewhere).unwrap_err();
-            assert!(!told.passes && !told.reason.contains("hunter2"), "{told:?}");
+            let Unreachable::Elsewhere(reason) = &told else {
+                panic!("{told:?}");
+            };
+            assert!(!reason.contains("hunter2"), "{reason}");
         }
+    }
+
+    #[test]
+    fn a_proxy_is_named_by_its_variable() {
+        let of = |scheme, set: &[&str]| proxy_variable(scheme, |name| set.contains(&name));
+        assert_eq!(
+            of("http", &["HTTPS_PROXY", "http_proxy"]),
+            Some("http_proxy")
+        );
+        assert_eq!(of("https", &["http_proxy", "ALL_PROXY"]), Some("ALL_PROXY"));
+        assert_eq!(of("https", &["HTTP_PROXY", "NO_PROXY"]), None);
     }
 
     #[test]

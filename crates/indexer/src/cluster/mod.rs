@@ -113,26 +113,15 @@ pub(crate) fn is_passing(status: u16) -> bool {
     matches!(status, 402 | 429 | 502 | 503 | 504)
 }
 
-/// Why a node gave no answer.
+/// Why a node gave no answer, in words that hold no secret.
 #[derive(Debug, Clone)]
-pub(crate) struct Unreachable {
-    /// In words that hold no secret.
-    pub(crate) reason: String,
-    /// Whether waiting may mend it.
-    pub(crate) passes: bool,
-    /// Whether its certificate is what is wrong.
-    pub(crate) untrusted: bool,
-}
-
-impl Unreachable {
-    /// A node that may be there later.
-    pub(crate) fn away(reason: String) -> Self {
-        Self {
-            reason,
-            passes: true,
-            untrusted: false,
-        }
-    }
+pub(crate) enum Unreachable {
+    /// It may be there later.
+    Away(String),
+    /// Its certificate is of nobody who is trusted.
+    Untrusted(String),
+    /// It is not the server to ask.
+    Elsewhere(String),
 }
 
 type Sent<'a> = Pin<Box<dyn Future<Output = Result<Answer, Unreachable>> + Send + 'a>>;

@@ -188,7 +188,7 @@ async fn first_answer(
     call: &Call,
     will_do: impl Fn(&Answer) -> bool,
 ) -> Result<Answer, Unreachable> {
-    let mut last = Err(Unreachable::away("it has no node".to_owned()));
+    let mut last = Err(Unreachable::Away("it has no node".to_owned()));
     for slot in nodes {
         match slot.send(call.clone()).await {
             Ok(answer) if will_do(&answer) => return Ok(answer),
@@ -201,16 +201,11 @@ async fn first_answer(
 }
 
 fn gone(nodes: &str, error: Unreachable) -> ClusterError {
-    let Unreachable {
-        reason,
-        passes,
-        untrusted,
-    } = error;
     let nodes = nodes.to_owned();
     match error {
-        _ if untrusted => ClusterError::Untrusted { nodes, reason },
-        _ if passes => ClusterError::Unreachable { nodes, reason },
-        _ => ClusterError::WrongProduct { nodes, reason },
+        Unreachable::Away(reason) => ClusterError::Unreachable { nodes, reason },
+        Unreachable::Untrusted(reason) => ClusterError::Untrusted { nodes, reason },
+        Unreachable::Elsewhere(reason) => ClusterError::WrongProduct { nodes, reason },
     }
 }
 
