@@ -25,14 +25,18 @@ TEXT = REPORT.read_text()
 
 
 class Pod:
-    """A folder of results, and a sidecar that waits for them."""
+    """A folder of results, and a sidecar that waits for them; or is started again in a pod's."""
 
-    def __init__(self, binary: str, server: str, index: str, *more: str, **environment: str):
-        self.folder = tempfile.TemporaryDirectory()
+    def __init__(
+        self, binary: str, server: str, index: str, *more: str, of: "Pod | None" = None,
+        **environment: str,
+    ):  # fmt: skip
+        self.folder = of.folder if of else tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name)
         self.log = self.path / "termination-log"
+        self.log.unlink(missing_ok=True)
         self.results = self.path / "results"
-        self.results.mkdir()
+        self.results.mkdir(exist_ok=True)
         self.unsent = self.results / "guidellm-unsent.ndjson"
         kept = {key: value for key, value in os.environ.items() if not key.startswith("ES_")}
         own = {
@@ -363,28 +367,60 @@ def check_health(server: Server, binary: str) -> list[str]:
 
 
 def check_killed(server: Server, binary: str) -> list[str]:
-    """Killed while it sends, and started again."""
+    """Killed while it sends, and started again beside what there is."""
     with tempfile.TemporaryDirectory() as folder:
         report = grown(folder, 200)
         wanted, text = documents(binary, report, **PASSED), Path(report).read_text()
-        killed = 0
         pod = Pod(binary, server.url, "killed", "--batch-documents", "200")
         pod.write("benchmarks.json", text)
         pod.write("exit-code", "0")
-        for _ in range(200):
+        there = 0
+        while not there and pod.child.poll() is None:
             server.call("POST", "killed/_refresh")
-            if server.call("GET", "killed/_count")[1].get("count", 0):
-                break
+            there = server.call("GET", "killed/_count")[1].get("count", 0)
         pod.child.kill()
-        killed += pod.child.wait() == -signal.SIGKILL
-        again = Pod(binary, server.url, "killed")
-        again.write("benchmarks.json", text)
-        again.write("exit-code", "0")
+        killed = pod.child.wait() == -signal.SIGKILL
+        there = server.count("killed")
+        again = Pod(binary, server.url, "killed", of=pod)
         found = verdict(again, 0, f"{len(wanted)} documents indexed")
-    if not killed:
-        found.append("it was done before")
+    if not killed or not 0 < there < len(wanted):
+        found.append(f"killed {killed}, when {there} of {len(wanted)} were there")
     if server.documents("killed") != wanted:
         found.append(f"{server.count('killed')} of {len(wanted)}")
+    return found
+
+
+def check_killed_with_a_spool(server: Server, binary: str) -> list[str]:
+    """Killed when it had put all on the disk, and started again: it sends what there is, and
+    says what was kept."""
+    server.stop()
+    pod = Pod(binary, server.url, "spooled", GRACE_SECONDS="60")
+    pod.write("benchmarks.json", TEXT)
+    pod.write("exit-code", "0")
+    time.sleep(1)
+    pod.child.send_signal(signal.SIGTERM)
+    until = time.monotonic() + 20
+    while time.monotonic() < until and (
+        not pod.unsent.exists() or len(pod.unsent.read_text().splitlines()) < 62
+    ):
+        time.sleep(0.1)
+    pod.child.kill()
+    pod.child.wait()
+    lines = [*pod.results.glob("guidellm-unsent.ndjson*")]
+    found = [] if lines else ["nothing was kept"]
+    server.start()
+    again = Pod(binary, server.url, "spooled", of=pod)
+    ended, told, log = again.end()
+    if ended or "exit code 0; 62 documents indexed" not in log:
+        found.append(f"exit {ended}, log {log!r}: {told}")
+    if f"`guidellm-indexer replay {pod.unsent}`" not in told:
+        found.append(f"nothing of what was kept: {told}")
+    wanted = documents(binary, str(REPORT), **PASSED)
+    if server.documents("spooled") != wanted:
+        found.append(f"{server.count('spooled')} of {len(wanted)}")
+    code, _, told = indexer(binary, "replay", str(pod.unsent), "--es-server", server.url)
+    if code or server.documents("spooled") != wanted or [*pod.results.glob("*.ndjson*")]:
+        found.append(f"replay: exit {code}, {server.count('spooled')} of {len(wanted)}: {told}")
     return found
 
 
@@ -393,7 +429,7 @@ def main(binary: str, name: str) -> int:
     tally = Tally()
     checks = (
         check_marker, check_quiet, check_failed, check_no_report, check_ended_well, check_native,
-        check_killed, check_pod_ends_meanwhile, check_no_room, check_refused, check_secret_file,
+        check_killed, check_killed_with_a_spool, check_pod_ends_meanwhile, check_no_room, check_refused, check_secret_file,
         check_health, check_objectives, check_server_away, check_pod_ends,
     )  # fmt: skip
     with Server(name) as server:

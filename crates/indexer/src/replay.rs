@@ -1,14 +1,13 @@
 //! `guidellm-indexer replay`: undelivered documents, sent again.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use guidellm_results_model::Exit;
 
-use crate::bulk::{BEGINNING, BulkSink, Operation, Shipped, Stop, Taken, Undelivered};
+use crate::bulk::{BulkSink, Operation, Shipped, Stop, Taken, Undelivered, for_each};
 use crate::cli::{ReplayArguments, SendingArguments};
 use crate::{server, tell};
 
@@ -76,28 +75,6 @@ pub(crate) fn send_again(
         taken.done().with_context(place)?;
     }
     Ok(Some(shipped))
-}
-
-/// Calls `take` with each line of a file.
-fn for_each(file: &File, mut take: impl FnMut(Undelivered<'_>) -> Result<()>) -> Result<()> {
-    let mut lines = BufReader::new(file);
-    let mut line = String::new();
-    for number in 1.. {
-        line.clear();
-        if lines.read_line(&mut line)? == 0 {
-            break;
-        }
-        match serde_json::from_str(&line) {
-            Ok(undelivered) => take(undelivered)?,
-            // Somebody writes it now, or was killed.
-            Err(_) if !line.ends_with('\n') && line.starts_with(BEGINNING) => {}
-            Err(_) if number == 1 => bail!("it is no file of undelivered documents"),
-            Err(error) => {
-                return Err(error).with_context(|| format!("line {number} is no document of ours"));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Where the documents of a file, and of what was left of an earlier one, were to go.

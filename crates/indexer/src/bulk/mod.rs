@@ -10,11 +10,13 @@ mod judge;
 mod report;
 mod sink;
 mod stop;
+mod taken;
 mod undelivered;
 
 pub use sink::BulkSink;
 pub use stop::Stop;
-pub(crate) use undelivered::{BEGINNING, Taken, Undelivered};
+pub(crate) use taken::{Taken, for_each};
+pub(crate) use undelivered::Undelivered;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Documents that did not arrive, in files of lines that `replay` reads.
+//! Documents that did not arrive, written into files of lines.
 //!
 //! Several processes may append to a file while another one takes it away to send what is in it:
 //! whoever changes it holds its lock, and looks first whether it is still the file of that name.
@@ -91,7 +91,7 @@ fn locked(path: &Path, mut file: Option<File>) -> io::Result<File> {
 
 /// Locks a file as long as it has its name; false once it was taken away to be sent, which may take
 /// long.
-fn lock(file: &File, path: &Path) -> io::Result<bool> {
+pub(super) fn lock(file: &File, path: &Path) -> io::Result<bool> {
     while is_at(file, path)? {
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
@@ -104,12 +104,12 @@ fn lock(file: &File, path: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-fn unlock(file: &File) {
+pub(super) fn unlock(file: &File) {
     drop(file.unlock());
 }
 
 /// Whether an open file is the one that has this name now.
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let own = file.metadata()?;
     match fs::metadata(path) {
         Ok(other) => Ok((own.dev(), own.ino()) == (other.dev(), other.ino())),
@@ -132,17 +132,17 @@ fn append(mut file: &File, lines: &[u8]) -> io::Result<()> {
 }
 
 /// Between two tries to lock a file.
-const PAUSE: Duration = Duration::from_millis(10);
+pub(super) const PAUSE: Duration = Duration::from_millis(10);
 
 /// What a file begins with.
-pub(crate) const BEGINNING: &str = r#"{"index":""#;
+pub(super) const BEGINNING: &str = r#"{"index":""#;
 
 /// How much of a file's end is looked at in one step.
 const STEP: u64 = 8 << 10;
 
 /// Makes the last line a whole one: a process that is killed may leave half of it. Returns how many
 /// bytes are cut off; fails for a file of anything else.
-fn mend(mut file: &File) -> io::Result<u64> {
+pub(super) fn mend(mut file: &File) -> io::Result<u64> {
     let mut beginning = Vec::new();
     file.seek(SeekFrom::Start(0))?;
     file.take(BEGINNING.len() as u64)
@@ -175,123 +175,13 @@ fn mend(mut file: &File) -> io::Result<u64> {
     Ok(torn)
 }
 
-/// A file of undelivered documents that was taken away to be sent; nobody else has it meanwhile.
-#[derive(Debug)]
-pub(crate) struct Taken {
-    path: PathBuf,
-    file: File,
-    /// Bytes of a line that its writer did not end; they are gone.
-    pub(crate) torn: u64,
-}
-
-impl Taken {
-    /// Takes a file, together with what an earlier taker left of it.
-    ///
-    /// # Errors
-    ///
-    /// If there is none, or another process has it.
-    pub(crate) fn take(file: &Path) -> io::Result<Self> {
-        let path = name_of_taken(file);
-        let mut torn = 0;
-        let mut left = existing(&path)?;
-        if let Some(earlier) = &left {
-            if hold(earlier, &path)? {
-                torn += mend(earlier)?;
-            } else {
-                left = None;
-            }
-        }
-        let own = loop {
-            let Some(own) = existing(file)? else {
-                let file = left.ok_or_else(none)?;
-                return Ok(Self { path, file, torn });
-            };
-            if lock(&own, file)? {
-                break own;
-            }
-        };
-        torn += mend(&own)?;
-        if let Some(mut left) = left {
-            // If this is cut short, what is there twice has the same ids.
-            (&own).seek(SeekFrom::Start(0))?;
-            io::copy(&mut &own, &mut left)?;
-            left.sync_all()?;
-            fs::remove_file(file)?;
-            let file = left;
-            return Ok(Self { path, file, torn });
-        }
-        fs::rename(file, &path)?;
-        // Whoever waits for its lock finds that it lost its name, and makes a new one.
-        unlock(&own);
-        if !hold(&own, &path)? {
-            return Err(none());
-        }
-        let file = own;
-        Ok(Self { path, file, torn })
-    }
-
-    /// What there is to be taken, to look into it: the file, and what an earlier taker left of it.
-    pub(crate) fn files(file: &Path) -> io::Result<Vec<File>> {
-        let mut files = Vec::new();
-        for path in [&name_of_taken(file), file] {
-            match File::open(path) {
-                Ok(file) => files.push(file),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(files)
-    }
-
-    /// What is in it, from the start.
-    pub(crate) fn text(&self) -> io::Result<&File> {
-        (&self.file).seek(SeekFrom::Start(0))?;
-        Ok(&self.file)
-    }
-
-    /// Removes it: everything in it is somewhere else.
-    pub(crate) fn done(self) -> io::Result<()> {
-        fs::remove_file(self.path)
-    }
-}
-
-fn name_of_taken(file: &Path) -> PathBuf {
-    let mut path = file.as_os_str().to_owned();
-    path.push(".replaying");
-    path.into()
-}
-
-fn none() -> io::Error {
-    io::Error::new(io::ErrorKind::NotFound, "there is no such file")
-}
-
-/// A file to be taken, if there is one.
-fn existing(path: &Path) -> io::Result<Option<File>> {
-    match File::options().read(true).append(true).open(path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Locks a file for as long as it is open; false if another process has sent it meanwhile. Those who
-/// append have its lock for a moment.
-fn hold(file: &File, path: &Path) -> io::Result<bool> {
-    for _ in 0..100 {
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
-            Err(TryLockError::Error(_)) | Ok(()) => return is_at(file, path),
-        }
-    }
-    let reason = format!("another process sends {} just now", path.display());
-    Err(io::Error::new(io::ErrorKind::ResourceBusy, reason))
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::bulk::taken::Taken;
 
-    fn line(id: u128) -> String {
+    /// A line of such a file.
+    pub(in crate::bulk) fn line(id: u128) -> String {
         let line = Undelivered {
             index: "documents".into(),
             operation: Operation::Create,
@@ -355,28 +245,5 @@ mod tests {
         );
         assert!(Taken::take(&path).is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "{\"benchmarks\": []}");
-    }
-
-    #[test]
-    fn what_an_earlier_one_left_is_sent_along() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("unsent");
-        UndeliveredFile::new(&path)
-            .append(line(1).as_bytes())
-            .unwrap();
-        drop(Taken::take(&path).unwrap());
-        UndeliveredFile::new(&path)
-            .append(line(2).as_bytes())
-            .unwrap();
-        let taken = Taken::take(&path).unwrap();
-        assert_eq!(text(&taken), line(1) + &line(2));
-        assert!(!path.exists());
-        // Only one process sends it.
-        let busy = Taken::take(&path).unwrap_err();
-        assert_eq!(busy.kind(), io::ErrorKind::ResourceBusy);
-        taken.done().unwrap();
-        assert!(Taken::files(&path).unwrap().is_empty());
-        let none = Taken::take(&folder.path().join("other")).unwrap_err();
-        assert_eq!(none.kind(), io::ErrorKind::NotFound);
     }
 }

@@ -18,6 +18,7 @@ use super::shipment::{Sent, Shipment};
 use super::signals::Signals;
 use super::volume::goes_with_the_pod;
 use super::watch::{Ended, Next, Patience, Seen, Watch};
+use crate::bulk::Taken;
 use crate::cli::{SendingArguments, ServerArguments, SidecarArguments};
 use crate::cluster::Cluster;
 use crate::objectives::objectives;
@@ -127,6 +128,14 @@ fn prepared(arguments: &SidecarArguments) -> Result<SendingArguments> {
     }
     if contract.hand_over().is_none() {
         sending.check()?;
+        let unsent = &sending.bulk.unsent;
+        if Taken::files(unsent).is_ok_and(|files| !files.is_empty()) {
+            let file = unsent.display();
+            tell(&format!(
+                "warning: {file} has documents that were not sent before this start: \
+                 `guidellm-indexer replay {file}` sends them"
+            ));
+        }
     }
     // Its root file system may be read-only. A folder named by TMPDIR is kept to.
     if std::env::var_os("TMPDIR").is_none() {
