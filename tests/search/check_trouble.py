@@ -8,6 +8,7 @@ Nothing may be lost, nothing doubled, and each outcome has its exit code and its
 import json
 import random
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -94,29 +95,60 @@ def check_server_dies(name: str, binary: str, folder: str) -> list[str]:
     return found
 
 
-def check_client_killed(name: str, binary: str, folder: str, times: int = 6) -> list[str]:
-    """The client is killed at random moments, and run again."""
-    report = grown(folder, 200)
+def check_client_killed(name: str, binary: str, folder: str, times: int = 8) -> list[str]:
+    """The client is killed at random moments, and run again.
+
+    Half of them are moments of its time, half lie before or after the server took a batch."""
+    report, size = grown(folder, 200), 300
     wanted, found = expected(binary, report), []
+    batches = -(-len(wanted) // size)
     with Server(name) as server:
-        command = [binary, "index", report, "--es-server", server.url, "--es-index", INDEX]
-        command += ["--batch-documents", "300", "--quiet"]
-        killed = 0
-        for _ in range(times):
-            child = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
-            time.sleep(random.uniform(0.02, 0.6))
-            child.send_signal(signal.SIGKILL)
-            killed += child.wait() == -signal.SIGKILL
+        more = ("--batch-documents", str(size), "--quiet")
+        began = time.monotonic()
+        index(binary, folder, report, server.url, *more)
+        took = time.monotonic() - began
+        amid = 0
+        for number in range(times):
+            server.call("DELETE", INDEX)
+            if number % 2:
+                killed = killed_at_batch(binary, folder, report, server, *more, batches=batches)
+            else:
+                command = [binary, "index", report, "--es-server", server.url, "--es-index", INDEX]
+                child = subprocess.Popen([*command, *more], cwd=folder, stderr=subprocess.DEVNULL)
+                time.sleep(random.uniform(0.0, took))
+                child.send_signal(signal.SIGKILL)
+                killed = child.wait() == -signal.SIGKILL
             there = server.documents(INDEX) if server.call("GET", INDEX)[0] == 200 else {}
             if there.keys() - wanted.keys() or any(wanted[key] != there[key] for key in there):
                 found.append("half written documents")
-        if not killed:
-            found.append("none was killed in time")
-        code, _, told = index(binary, folder, report, server.url)
-        if code:
-            found.append(f"exit {code}: {told}")
-        found += compare(server, wanted)
+            amid += killed and 0 < len(there) < len(wanted)
+            code, _, told = index(binary, folder, report, server.url, *more)
+            if code:
+                found.append(f"exit {code}: {told}")
+            found += compare(server, wanted)
+        if amid < times // 4:
+            found.append(f"{amid} of {times} were killed amid their documents")
     return found
+
+
+def killed_at_batch(
+    binary: str, folder: str, report: str, server: Server, *more: str, batches: int
+) -> bool:
+    """Whether a client was killed when it had sent one of its batches, taken or not."""
+    at, taken = random.randint(1, batches), random.random() < 0.5
+    child: list[subprocess.Popen] = []
+
+    def change(number: int, body: bytes, _: object):
+        if number == at:
+            if taken:
+                server.call("POST", "_bulk", body.decode())
+            child[0].send_signal(signal.SIGKILL)
+            raise ConnectionAbortedError
+
+    with Proxy(server.call, change) as proxy:
+        command = [binary, "index", report, "--es-server", proxy.url, "--es-index", INDEX, *more]
+        child.append(subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL))
+        return child[0].wait() == -signal.SIGKILL
 
 
 def pairs(body: bytes) -> list[tuple[str, str]]:
@@ -201,23 +233,29 @@ def check_too_large(name: str, binary: str, folder: str) -> list[str]:
 
 
 def check_cut_connection(name: str, binary: str, folder: str) -> list[str]:
-    """The server takes a batch, and the connection breaks before its answer."""
+    """The server takes a batch, and the connection breaks before its answer, or within it."""
     wanted, found = expected(binary, str(REPORT)), []
     with Server(name) as server:
 
         def change(number: int, body: bytes, handler: BaseHTTPRequestHandler):
             if number > 2:
                 return None
-            server.call("POST", "_bulk", body.decode())
-            if number == 1:
-                handler.connection.close()
-                raise ConnectionAbortedError
-            return 200, "half an answ"
+            _, answer = server.call("POST", "_bulk", body.decode())
+            if number == 2:
+                whole = json.dumps(answer).encode()
+                handler.send_response(200)
+                handler.send_header("Content-Type", "application/json")
+                handler.send_header("Content-Length", str(len(whole)))
+                handler.end_headers()
+                handler.wfile.write(whole[: len(whole) // 2])
+                handler.wfile.flush()
+            handler.connection.shutdown(socket.SHUT_RDWR)
+            raise ConnectionAbortedError
 
         with Proxy(server.call, change) as proxy:
             code, outcome, told = index(binary, folder, str(REPORT), proxy.url)
-        if code:
-            found.append(f"exit {code}: {told} {outcome}")
+        if code or proxy.bulks != 3:
+            found.append(f"exit {code} after {proxy.bulks}: {told} {outcome}")
         found += compare(server, wanted)
     return found
 
