@@ -109,7 +109,7 @@ are the means of the samples' own. ± is the confidence interval of the samples'
   guidellm-indexer compare eppImage=epp:1.0 eppImage=epp:1.1 --format markdown -o comment.md
   guidellm-indexer compare base-results/ results/ --fail-on 'request_success_rate<-0.01' --format junit
 
-A side is a run (its uuid or the beginning of it), labels (NAME=VALUE,…), a report or a folder of
+A side is a run (its uuid, or four characters or more that it begins with), labels (NAME=VALUE,…), a report or a folder of
 reports, or a store. --fail-on judges the figures as they are; with --require-significant they also
 have to differ significantly. What measures something else (another model, other tokens, TPOT across
 0.3 and 0.4) is not compared. Exit code 3: a threshold is crossed; 1: one could not be judged.")]
@@ -188,7 +188,7 @@ pub struct TargetArguments {
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Format of --output
-    #[arg(long, value_enum, default_value_t = Format::Json)]
+    #[arg(long, value_enum, default_value_t = Format::Json, requires = "output")]
     pub format: Format,
     /// Write the documents to a store of Parquet files [default: results, without any target]
     #[cfg(feature = "store")]

@@ -32,12 +32,13 @@ pub(super) fn written(comparison: &Comparison) -> Result<String> {
 }
 
 fn case(writer: &mut Writer<Vec<u8>>, of: &Verdict) -> io::Result<()> {
-    let (class, name) = (of.scenario.to_string(), of.threshold.to_string());
+    let class = allowed(&of.scenario.to_string());
+    let name = allowed(&of.threshold.to_string());
     let element = writer
         .create_element("testcase")
         .with_attribute(("classname", &*class))
         .with_attribute(("name", &*name));
-    let told = verdict(of);
+    let told = allowed(&verdict(of));
     let kind = match &of.outcome {
         Outcome::Passed | Outcome::NotSignificant => "system-out",
         Outcome::Failed => "failure",
@@ -53,4 +54,24 @@ fn case(writer: &mut Writer<Vec<u8>>, of: &Verdict) -> io::Result<()> {
         inner.write_text_content(BytesText::new(&told)).map(|_| ())
     })?;
     Ok(())
+}
+
+/// A text without what XML has no place for, escaped or not: labels may hold anything.
+fn allowed(text: &str) -> String {
+    let is_allowed = |it: char| !it.is_control() || matches!(it, '\t' | '\n' | '\r');
+    let is_allowed = |it: char| is_allowed(it) && !matches!(it, '\u{fffe}' | '\u{ffff}');
+    text.replace(|it| !is_allowed(it), "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_xml_cannot_hold_is_replaced() {
+        assert_eq!(
+            allowed("a\u{1}b\u{0}c\u{ffff}<é\t"),
+            "a\u{fffd}b\u{fffd}c\u{fffd}<é\t"
+        );
+    }
 }
