@@ -1,11 +1,14 @@
 //! `guidellm-indexer index`.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::num::NonZero;
+use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use guidellm_results_model::{Exit, ReadOutcome, Verification};
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::bulk::{Shipped, Stop};
 use crate::cli::IndexArguments;
@@ -67,13 +70,21 @@ pub(crate) fn run(arguments: &IndexArguments, unfinished: &Registry) -> Result<E
     }
     let reading = Reading::new(&arguments.reports, &reports);
     let threads = arguments.parallel.unwrap_or_else(processors).get();
+    let (mut left_out, mut seen) = (0, Seen::default());
     in_order(
         &reports,
         threads,
         |report| report.size() >= LARGE_BYTES,
-        |report| read(report, purpose, &reading, &sinks),
+        |report| (!sinks.is_broken()).then(|| read(report, purpose, &reading, &sinks)),
         |report, read| {
+            let Some(read) = read.filter(|_| !sinks.is_broken()) else {
+                left_out += 1;
+                return;
+            };
             let indexed = read.and_then(|read| {
+                if arguments.targets.output.is_some() {
+                    seen.note(report, &read.staged.benchmarks);
+                }
                 let committed = read.staged.commit();
                 committed.with_context(|| report.name())?;
                 if let Some(journal) = &mut journal {
@@ -88,6 +99,12 @@ pub(crate) fn run(arguments: &IndexArguments, unfinished: &Registry) -> Result<E
         },
     );
     reading.clear_bar();
+    if left_out > 0 {
+        let reports = counted(left_out, "report", "reports");
+        outcome.fail(&anyhow!(
+            "{reports} left out: nothing more can be written after that"
+        ));
+    }
     // Whatever becomes of the journal, the documents are to arrive.
     let noted = journal.map_or(Ok(()), |mut journal| journal.settle(|| sinks.settle()));
     noted.unwrap_or_else(|error| outcome.fail(&error));
@@ -180,6 +197,27 @@ fn read<'a>(
         outcome,
         entry,
     })
+}
+
+/// The benchmarks of a command, each with the first report that it is in.
+#[derive(Default)]
+struct Seen(HashMap<Uuid, Arc<str>>);
+
+impl Seen {
+    /// Tells of a report that is there in another form: a file has each document once.
+    fn note(&mut self, report: &Named, benchmarks: &[Uuid]) {
+        let first = benchmarks.iter().find_map(|id| self.0.get(id));
+        if let Some(first) = first {
+            let name = report.name();
+            tell(&format!(
+                "warning: {name}: has benchmarks of {first}; the output has these once"
+            ));
+        }
+        let name: Arc<str> = report.name().into();
+        for id in benchmarks {
+            self.0.entry(*id).or_insert_with(|| Arc::clone(&name));
+        }
+    }
 }
 
 impl Outcome {

@@ -103,6 +103,9 @@ pub fn run(cli: Cli) -> Exit {
         Command::Scenarios(arguments) => scenarios::run(&arguments, &unfinished),
     });
     ended.unwrap_or_else(|error| {
+        if is_of_a_pipe(&error) {
+            return Exit::SomeFailed;
+        }
         tell(&format!("error: {error:#}"));
         let cluster = error.downcast_ref::<cluster::ClusterError>();
         if cluster.is_some_and(cluster::ClusterError::is_retryable) {
@@ -111,6 +114,14 @@ pub fn run(cli: Cli) -> Exit {
             Exit::Unusable
         }
     })
+}
+
+/// Whether whoever reads the output has seen enough of it, as `head` has.
+fn is_of_a_pipe(error: &anyhow::Error) -> bool {
+    let cause = error.root_cause();
+    let own = cause.downcast_ref().map(std::io::Error::kind);
+    let of_json = || serde_json::Error::io_error_kind(cause.downcast_ref()?);
+    own.or_else(of_json) == Some(std::io::ErrorKind::BrokenPipe)
 }
 
 /// Writes a line to standard error; if that is gone, there is nobody to tell.

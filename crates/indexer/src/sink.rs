@@ -6,6 +6,7 @@ use guidellm_results_model::documents::{FailedRun, Request, Summary};
 use guidellm_results_model::{
     Consumer, Interrupted, ReadError, ReadOptions, ReadOutcome, RunContext, Source, read,
 };
+use uuid::Uuid;
 
 use crate::bulk::Shipped;
 use crate::cluster::ClusterError;
@@ -32,6 +33,11 @@ pub trait Sink: Send + Sync {
     ///
     /// If it cannot be kept.
     fn failed_run(&self, run: &FailedRun) -> Result<bool>;
+
+    /// Whether it will take no report any more, after one that it could write in part alone.
+    fn is_broken(&self) -> bool {
+        false
+    }
 
     /// Waits until everything that was committed has arrived; says how many documents did not,
     /// since the sink was opened.
@@ -139,13 +145,21 @@ pub(crate) struct Sinks(pub(crate) Vec<Box<dyn Sink>>);
 impl Sinks {
     pub(crate) fn stage(&self) -> Result<StagedReports<'_>> {
         let staged = self.0.iter().map(|sink| sink.stage());
-        staged.collect::<Result<_>>().map(StagedReports)
+        Ok(StagedReports {
+            sinks: staged.collect::<Result<_>>()?,
+            benchmarks: Vec::new(),
+        })
     }
 
     /// Whether all of them have a place for it.
     pub(crate) fn failed_run(&self, run: &FailedRun) -> Result<bool> {
         let mut sinks = self.0.iter();
         sinks.try_fold(true, |all, sink| Ok(sink.failed_run(run)? && all))
+    }
+
+    /// Whether one of them takes nothing any more: no other one gets what it would lack.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.0.iter().any(|sink| sink.is_broken())
     }
 
     pub(crate) fn settle(&self) -> u64 {
@@ -167,15 +181,21 @@ impl Sinks {
 }
 
 /// A report on its way to every sink.
-pub(crate) struct StagedReports<'a>(Vec<Box<dyn StagedReport + 'a>>);
+pub(crate) struct StagedReports<'a> {
+    sinks: Vec<Box<dyn StagedReport + 'a>>,
+    /// The ids of its summaries.
+    pub(crate) benchmarks: Vec<Uuid>,
+}
 
 impl StagedReports<'_> {
     pub(crate) fn prepare(&mut self) -> Result<()> {
-        self.0.iter_mut().try_for_each(|staged| staged.prepare())
+        self.sinks
+            .iter_mut()
+            .try_for_each(|staged| staged.prepare())
     }
 
     pub(crate) fn commit(self) -> Result<()> {
-        self.0.into_iter().try_for_each(StagedReport::commit)
+        self.sinks.into_iter().try_for_each(StagedReport::commit)
     }
 }
 
@@ -183,7 +203,7 @@ impl Consumer for StagedReports<'_> {
     type Error = anyhow::Error;
 
     fn requests(&mut self, requests: Vec<Request>) -> Result<()> {
-        let Some((last, others)) = self.0.split_last_mut() else {
+        let Some((last, others)) = self.sinks.split_last_mut() else {
             return Ok(());
         };
         for sink in others {
@@ -193,7 +213,8 @@ impl Consumer for StagedReports<'_> {
     }
 
     fn summary(&mut self, summary: Summary) -> Result<()> {
-        let mut sinks = self.0.iter_mut();
+        self.benchmarks.push(summary.document_id);
+        let mut sinks = self.sinks.iter_mut();
         sinks.try_for_each(|sink| sink.summary(summary.clone()))
     }
 }

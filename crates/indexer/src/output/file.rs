@@ -3,14 +3,13 @@
 //! A summary comes before its requests, though it is known after them, and a report that turns
 //! out to be broken leaves nothing: so each report's requests wait in a temporary file.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-#[cfg(feature = "store")]
-use anyhow::bail;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use guidellm_results_model::Consumer;
 use guidellm_results_model::documents::{FailedRun, Request, Summary};
 use serde::{Deserialize, Serialize};
@@ -61,8 +60,12 @@ struct Writer {
     layout: Layout,
     /// Documents.
     written: u64,
+    /// The summaries that are there: a run may have been saved in several forms.
+    summaries: HashSet<Uuid>,
     /// Whether anything is to be in it: else there is no file.
     begun: bool,
+    /// Whether a document may be there in part: nothing can come after it.
+    broken: bool,
 }
 
 enum To {
@@ -115,25 +118,39 @@ impl Documents {
                 to,
                 layout,
                 written: 0,
+                summaries: HashSet::new(),
                 begun: false,
+                broken: false,
             }),
         })
     }
 
     pub(super) fn add(&self, id: Uuid, document: &impl Serialize) -> Result<()> {
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.writer();
         #[cfg(feature = "store")]
         if let Layout::Csv(_) | Layout::GuidellmCsv(_) = writer.layout {
             bail!("CSV has columns for GuideLLM's documents alone; write json, ndjson or bulk");
         }
         writer.begun = true;
         let json = serde_json::to_vec(document).context("cannot write a document as JSON")?;
-        let written = writer.document(Some(id), &json);
-        written.context("cannot write the documents")
+        writer.all_or_broken(|writer| writer.document(Some(id), &json))
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Writer {
+    fn all_or_broken(&mut self, write: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        if self.broken {
+            bail!("its output is broken: not all of an earlier document was written");
+        }
+        let written = write(self).context("cannot write the documents");
+        self.broken = written.is_err();
+        written
+    }
+
     /// What comes before the first document; without one, nothing is written.
     fn open(&mut self) -> Result<()> {
         match &self.layout {
@@ -147,10 +164,13 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes a report that was read to its end.
+    /// Writes a report that was read to its end, but for benchmarks that are there.
     fn write(&mut self, mut report: Waiting) -> Result<()> {
         self.begun = true;
         for summary in &report.summaries {
+            if !self.summaries.insert(summary.document_id) {
+                continue;
+            }
             self.document(None, serde_json::to_string(summary)?.as_bytes())?;
             let index = summary.origin.benchmark_index;
             for part in report.parts.iter().filter(|part| part.benchmark == index) {
@@ -208,6 +228,15 @@ impl Writer {
         if !self.begun {
             return Ok(());
         }
+        if self.broken {
+            if let To::File(_, path, _) = &self.to {
+                bail!(
+                    "{}: not put in its place, for it is not whole",
+                    path.display()
+                );
+            }
+            return Ok(());
+        }
         if let Layout::Json = self.layout {
             self.to.write_all(b"\n]\n")?;
         }
@@ -249,16 +278,20 @@ impl Sink for Documents {
     }
 
     fn failed_run(&self, run: &FailedRun) -> Result<bool> {
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.writer();
         #[cfg(feature = "store")]
         if let Layout::GuidellmCsv(_) = writer.layout {
             // GuideLLM's has a row for each benchmark.
             return Ok(false);
         }
         writer.begun = true;
-        let written = writer.document(None, &serde_json::to_vec(run)?);
-        written.context("cannot write the documents")?;
+        let json = serde_json::to_vec(run)?;
+        writer.all_or_broken(|writer| writer.document(None, &json))?;
         Ok(true)
+    }
+
+    fn is_broken(&self) -> bool {
+        self.writer().broken
     }
 
     fn finish(self: Box<Self>) -> Result<Option<Shipped>> {
@@ -315,14 +348,8 @@ impl Consumer for WaitingReport<'_> {
 
 impl StagedReport for WaitingReport<'_> {
     fn commit(self: Box<Self>) -> Result<()> {
-        let mut writer = self
-            .output
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        writer
-            .write(self.documents)
-            .context("cannot write the documents")
+        let mut writer = self.output.writer();
+        writer.all_or_broken(|writer| writer.write(self.documents))
     }
 }
 

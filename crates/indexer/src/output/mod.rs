@@ -110,6 +110,13 @@ impl Sink for Output {
         }
     }
 
+    fn is_broken(&self) -> bool {
+        match &self.0 {
+            Form::File(file) => file.is_broken(),
+            Form::BenchmarkReports(_) => false,
+        }
+    }
+
     fn finish(self: Box<Self>) -> Result<Option<Shipped>> {
         match self.0 {
             Form::File(file) => Box::new(file).finish(),

@@ -9,6 +9,7 @@ mod index_template;
 mod interruptions;
 mod judged;
 mod manifests;
+mod output;
 #[cfg(feature = "report")]
 mod report;
 mod verify;
