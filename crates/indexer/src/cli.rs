@@ -38,8 +38,17 @@ impl Cli {
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         if let Command::Replay(arguments) = &mut cli.command {
             let matches = matches.subcommand_matches("replay");
-            let source = matches.and_then(|matches| matches.value_source("es_index"));
-            arguments.elsewhere = source == Some(ValueSource::CommandLine);
+            let source = |name| matches.and_then(|matches| matches.value_source(name));
+            let is_given = |name| source(name) == Some(ValueSource::CommandLine);
+            arguments.elsewhere = is_given("es_index");
+            // What is not delivered now, either, stays where it is.
+            let bulk = &mut arguments.sending.bulk;
+            if !is_given("unsent") {
+                bulk.unsent.clone_from(&arguments.file);
+            }
+            if !is_given("rejected") {
+                bulk.rejected = arguments.file.with_file_name(&bulk.rejected);
+            }
         }
         cli
     }
@@ -276,7 +285,8 @@ pub struct ServerArguments {
     /// Trust any certificate
     #[arg(long, short = 'k')]
     pub insecure: bool,
-    /// How long to wait for an answer before the same is sent again
+    /// How long to wait for an answer before the same is sent again; with several nodes at most their
+    /// share of --give-up-after
     #[arg(long, value_name = "TIME", default_value = "1m")]
     pub request_timeout: humantime::Duration,
     /// How long the server may do nothing before it is given up
@@ -303,7 +313,8 @@ pub struct BulkArguments {
     /// `create` alone, and checks ids within its present backing index only
     #[arg(long, value_name = "OPERATION", value_enum, default_value_t)]
     pub op: Operation,
-    /// Leave the index's mappings alone
+    /// Leave the index's mappings alone. Else an index template is installed on first use, with the
+    /// settings of a template that it goes before, and an index that is there gets the fields it lacks
     #[arg(long)]
     pub no_template: bool,
     /// Most documents of a batch
@@ -326,7 +337,8 @@ pub struct BulkArguments {
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
 pub struct ReplayArguments {
-    /// A file of rejected or unsent documents; it goes away once all of them are delivered
+    /// A file of rejected or unsent documents; it goes away once all of them are delivered. What is
+    /// unsent again stays there, and --rejected is beside it, if these are not given
     pub file: PathBuf,
     /// Say nothing but errors
     #[arg(long, short)]

@@ -6,8 +6,15 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use guidellm_results_model::Exit;
+use guidellm_results_model::documents::Timestamp;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
-use crate::bulk::{BulkSink, Operation, Shipped, Stop, Taken, Undelivered, for_each};
+use crate::bulk::{
+    BulkSink, Operation, Shipped, Stamped, Stop, Taken, Undelivered, for_each, tell_of_torn,
+};
 use crate::cli::{ReplayArguments, SendingArguments};
 use crate::{server, tell};
 
@@ -17,6 +24,7 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Result<Exit> {
     } else {
         Destination::Own
     };
+    arguments.sending.check_files()?;
     let stop = Stop::default();
     let sent = send_again(&arguments.file, &arguments.sending, destination, &stop)?;
     let Some(shipped) = sent else {
@@ -50,6 +58,10 @@ pub(crate) fn send_again(
 ) -> Result<Option<Shipped>> {
     let place = || file.display().to_string();
     let own = indices(file).with_context(place)?;
+    if own.is_empty() {
+        tell(&format!("{}: it holds no documents", place()));
+        return Ok(Some(Shipped::default()));
+    }
     let known = match destination {
         Destination::Own => own.as_slice(),
         Destination::Named => &[],
@@ -62,17 +74,16 @@ pub(crate) fn send_again(
     }
     // From here on it is ours: what still is not delivered goes to a new file of its name.
     let taken = Taken::take(file).with_context(place)?;
-    if taken.torn > 0 {
-        let (file, torn) = (place(), taken.torn);
-        tell(&format!(
-            "warning: {file}: its last line, of {torn} bytes, was not ended: a run was killed; \
-             index its report again"
-        ));
-    }
+    tell_of_torn(file, taken.torn);
     let shipped = send(sink, &taken, destination).with_context(place)?;
     // Whatever was not delivered now is in the files of the unsent and the rejected.
     if shipped.count(|it| it.lost) == 0 {
         taken.done().with_context(place)?;
+    } else {
+        let (file, kept) = (place(), taken.path().display());
+        tell(&format!(
+            "error: {kept} still has all of them; once they can be kept, replay {file} again"
+        ));
     }
     Ok(Some(shipped))
 }
@@ -114,7 +125,32 @@ fn send(sink: BulkSink, taken: &Taken, destination: Destination) -> Result<Shipp
             Operation::Index => sink.options().operation,
             Operation::Create => operation,
         };
-        Ok(sink.add_to(index, operation, kind, id, document)?)
+        match time_to_add(operation, document) {
+            Some(timestamp) => {
+                let document: Map<String, Value> = serde_json::from_str(document.get())?;
+                let document = Stamped {
+                    timestamp,
+                    document: &document,
+                };
+                Ok(sink.add_to(index, operation, kind, id, &document)?)
+            }
+            None => Ok(sink.add_to(index, operation, kind, id, document)?),
+        }
     })?;
     Ok(sink.finish())
+}
+
+/// The time of a document that a data stream asks for, and that it lacks: it was not to go there.
+fn time_to_add(operation: Operation, document: &RawValue) -> Option<Timestamp> {
+    #[derive(Deserialize)]
+    struct Times {
+        #[serde(rename = "@timestamp")]
+        own: Option<IgnoredAny>,
+        timestamp: Option<Timestamp>,
+    }
+    if operation == Operation::Index {
+        return None;
+    }
+    let times: Times = serde_json::from_str(document.get()).ok()?;
+    times.timestamp.filter(|_| times.own.is_none())
 }

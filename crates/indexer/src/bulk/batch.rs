@@ -39,11 +39,11 @@ struct Target<'a> {
 
 /// A document with the member that a data stream asks for.
 #[derive(Serialize)]
-struct Stamped<'a, T: ?Sized> {
+pub(crate) struct Stamped<'a, T: ?Sized> {
     #[serde(rename = "@timestamp")]
-    timestamp: Timestamp,
+    pub(crate) timestamp: Timestamp,
     #[serde(flatten)]
-    document: &'a T,
+    pub(crate) document: &'a T,
 }
 
 impl Batch {

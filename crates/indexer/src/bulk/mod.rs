@@ -13,10 +13,11 @@ mod stop;
 mod taken;
 mod undelivered;
 
+pub(crate) use batch::Stamped;
 pub use sink::BulkSink;
 pub use stop::Stop;
 pub(crate) use taken::{Taken, for_each};
-pub(crate) use undelivered::Undelivered;
+pub(crate) use undelivered::{Undelivered, check, tell_of_torn};
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::undelivered::{BEGINNING, PAUSE, Undelivered, is_at, lock, mend, unlock};
+use super::undelivered::{BEGINNING, PAUSE, Undelivered, is_at, lock, mend};
 
 /// A file of undelivered documents that was taken away to be sent; nobody else has it meanwhile.
 #[derive(Debug)]
@@ -25,41 +25,47 @@ impl Taken {
     /// If there is none, or another process has it.
     pub(crate) fn take(file: &Path) -> io::Result<Self> {
         let path = name_of_taken(file);
-        let mut torn = 0;
-        let mut left = existing(&path)?;
-        if let Some(earlier) = &left {
-            if hold(earlier, &path)? {
-                torn += mend(earlier)?;
-            } else {
-                left = None;
+        loop {
+            if let Some(left) = existing(&path)? {
+                if hold(&left, &path)? {
+                    return Self::with_more(left, path, file);
+                }
+                continue;
             }
-        }
-        let own = loop {
-            let Some(own) = existing(file)? else {
-                let file = left.ok_or_else(none)?;
+            let own = existing(file)?.ok_or_else(none)?;
+            if !lock(&own, file)? {
+                continue;
+            }
+            let torn = mend(&own)?;
+            // Whoever waits for its lock finds that it lost its name, and makes a new one. If another
+            // process took one meanwhile, both are looked at again.
+            if is_renamed(file, &path)? {
+                let file = own;
                 return Ok(Self { path, file, torn });
-            };
-            if lock(&own, file)? {
-                break own;
             }
-        };
-        torn += mend(&own)?;
-        if let Some(mut left) = left {
-            // If this is cut short, what is there twice has the same ids.
-            (&own).seek(SeekFrom::Start(0))?;
-            io::copy(&mut &own, &mut left)?;
-            left.sync_all()?;
-            fs::remove_file(file)?;
-            let file = left;
-            return Ok(Self { path, file, torn });
         }
-        fs::rename(file, &path)?;
-        // Whoever waits for its lock finds that it lost its name, and makes a new one.
-        unlock(&own);
-        if !hold(&own, &path)? {
-            return Err(none());
+    }
+
+    /// What an earlier taker left, and what there is by now.
+    fn with_more(mut left: File, path: PathBuf, file: &Path) -> io::Result<Self> {
+        let mut torn = mend(&left)?;
+        while let Some(own) = existing(file)? {
+            // It was killed before the first of its two names was gone.
+            if is_at(&left, file)? {
+                fs::remove_file(file)?;
+                break;
+            }
+            if lock(&own, file)? {
+                torn += mend(&own)?;
+                // If this is cut short, what is there twice has the same ids.
+                (&own).seek(SeekFrom::Start(0))?;
+                io::copy(&mut &own, &mut left)?;
+                left.sync_all()?;
+                fs::remove_file(file)?;
+                break;
+            }
         }
-        let file = own;
+        let file = left;
         Ok(Self { path, file, torn })
     }
 
@@ -82,9 +88,17 @@ impl Taken {
         Ok(&self.file)
     }
 
+    /// Where it is meanwhile.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Removes it: everything in it is somewhere else.
     pub(crate) fn done(self) -> io::Result<()> {
-        fs::remove_file(self.path)
+        if is_at(&self.file, &self.path)? {
+            fs::remove_file(self.path)?;
+        }
+        Ok(())
     }
 }
 
@@ -96,6 +110,18 @@ fn name_of_taken(file: &Path) -> PathBuf {
 
 fn none() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "there is no such file")
+}
+
+/// Gives a file another name; false if there is a file of that name, which a plain renaming would
+/// replace.
+fn is_renamed(from: &Path, to: &Path) -> io::Result<bool> {
+    match fs::hard_link(from, to) {
+        Ok(()) => fs::remove_file(from).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(_) if to.try_exists()? => Ok(false),
+        // A file system without links.
+        Err(_) => fs::rename(from, to).map(|()| true),
+    }
 }
 
 /// A file to be taken, if there is one.
@@ -126,23 +152,30 @@ pub(crate) fn for_each(
     mut take: impl FnMut(Undelivered<'_>) -> Result<()>,
 ) -> Result<()> {
     let mut lines = BufReader::new(file);
-    let mut line = String::new();
+    let mut line = Vec::new();
     for number in 1.. {
         line.clear();
-        if lines.read_line(&mut line)? == 0 {
+        if lines.read_until(b'\n', &mut line)? == 0 {
             break;
         }
-        match serde_json::from_str(&line) {
+        match serde_json::from_slice(&line) {
             Ok(undelivered) => take(undelivered)?,
             // Somebody writes it now, or was killed.
-            Err(_) if !line.ends_with('\n') && line.starts_with(BEGINNING) => {}
+            Err(_) if !line.ends_with(b"\n") && (number > 1 || is_beginning(&line)) => {}
             Err(_) if number == 1 => bail!("it is no file of undelivered documents"),
             Err(error) => {
-                return Err(error).with_context(|| format!("line {number} is no document of ours"));
+                return Err(error).with_context(|| {
+                    format!("line {number} is no document of ours; take it out, and run it again")
+                });
             }
         }
     }
     Ok(())
+}
+
+fn is_beginning(line: &[u8]) -> bool {
+    let length = line.len().min(BEGINNING.len());
+    line.get(..length) == BEGINNING.as_bytes().get(..length)
 }
 
 #[cfg(test)]
@@ -176,5 +209,111 @@ mod tests {
         assert!(Taken::files(&path).unwrap().is_empty());
         let none = Taken::take(&folder.path().join("other")).unwrap_err();
         assert_eq!(none.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn what_another_one_takes_meanwhile_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("unsent");
+        let mut file = UndeliveredFile::new(&path);
+        file.append(line(1).as_bytes()).unwrap();
+        let taken = Taken::take(&path).unwrap();
+        file.append(line(2).as_bytes()).unwrap();
+        // As one does that looked for it before it was taken.
+        assert!(!is_renamed(&path, taken.path()).unwrap());
+        assert_eq!(text(&taken), line(1));
+        // Somebody else's is left alone, whatever its name.
+        fs::remove_file(taken.path()).unwrap();
+        fs::write(taken.path(), line(3)).unwrap();
+        let other = taken.path().to_owned();
+        taken.done().unwrap();
+        assert_eq!(fs::read_to_string(other).unwrap(), line(3));
+    }
+
+    #[test]
+    fn a_taker_that_was_killed_between_two_names_leaves_one_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("unsent");
+        fs::write(&path, line(1)).unwrap();
+        fs::hard_link(&path, name_of_taken(&path)).unwrap();
+        let taken = Taken::take(&path).unwrap();
+        assert_eq!((text(&taken), path.exists()), (line(1), false));
+    }
+
+    #[test]
+    fn many_takers_and_writers_lose_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("unsent");
+        let seen = std::sync::Mutex::new(std::collections::BTreeSet::new());
+        let written = std::sync::atomic::AtomicBool::new(false);
+        let take = || {
+            if let Ok(taken) = Taken::take(&path) {
+                let mut lines = Vec::new();
+                for_each(taken.text().unwrap(), |it| {
+                    lines.push(it.id.as_u128());
+                    Ok(())
+                })
+                .unwrap();
+                seen.lock().unwrap().extend(lines);
+                // One of three is killed before it is done.
+                if !fastrand::u8(..).is_multiple_of(3) {
+                    taken.done().unwrap();
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            let writers: Vec<_> = (0..3)
+                .map(|writer| {
+                    let path = &path;
+                    scope.spawn(move || {
+                        for number in 0..400 {
+                            let mut file = UndeliveredFile::new(path);
+                            let id = writer * 1000 + number;
+                            file.append(line(id).as_bytes()).unwrap();
+                        }
+                    })
+                })
+                .collect();
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while !written.load(std::sync::atomic::Ordering::Relaxed) {
+                        take();
+                    }
+                });
+            }
+            writers.into_iter().for_each(|it| it.join().unwrap());
+            written.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        for _ in 0..100 {
+            take();
+        }
+        assert_eq!(seen.lock().unwrap().len(), 1200);
+    }
+
+    #[test]
+    fn a_torn_line_is_passed_over_wherever_it_is_torn() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("unsent");
+        let read = |text: &[u8]| {
+            fs::write(&path, text).unwrap();
+            let mut count = 0;
+            for_each(&File::open(&path).unwrap(), |_| {
+                count += 1;
+                Ok(())
+            })
+            .map(|()| count)
+        };
+        let whole = line(1);
+        for tail in [&b"{"[..], b"{\"ind", b"{\"index\":\"caf\xc3", b"\0\0\0"] {
+            assert_eq!(read(&[whole.as_bytes(), tail].concat()).unwrap(), 1);
+        }
+        assert_eq!(read(b"{\"ind").unwrap(), 0);
+        assert!(read(b"{\"benchmarks\"").is_err());
+        let told = read(&[whole.as_bytes(), b"rubbish\n", whole.as_bytes()].concat());
+        assert!(
+            told.unwrap_err()
+                .to_string()
+                .contains("line 2 is no document")
+        );
     }
 }

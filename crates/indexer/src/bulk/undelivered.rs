@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::{Kind, Operation};
+use crate::tell;
 
 /// A line of such a file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,21 +55,58 @@ impl UndeliveredFile {
 
     /// Appends whole lines, all of them or, as far as the system allows, none.
     pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        let file = locked(&self.path, self.file.take())?;
+        let named = |error| named(&self.path, &error);
+        let file = locked(&self.path, self.file.take()).map_err(named)?;
         let appended = append(&file, lines);
         unlock(&file);
         self.file = Some(file);
-        appended
+        tell_of_torn(&self.path, appended.map_err(named)?);
+        Ok(())
     }
 
     /// Makes what was written survive a power cut.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.as_ref().map_or(Ok(()), File::sync_all)
+        let synced = self.file.as_ref().map_or(Ok(()), File::sync_all);
+        synced.map_err(|error| named(&self.path, &error))
     }
 
     /// The file, if anything was written.
     pub(super) fn written(&self) -> Option<&Path> {
         self.file.as_ref().map(|_| self.path.as_path())
+    }
+}
+
+/// Fails if undelivered documents could not be kept in a file of this name.
+///
+/// # Errors
+///
+/// If it is there and is something else, or cannot be made.
+pub(crate) fn check(path: &Path) -> io::Result<()> {
+    let checked = || match File::options().read(true).append(true).open(path) {
+        Ok(file) if file.metadata()?.is_file() => check_beginning(&file),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // It is made when it is needed; whether it can be is known now.
+            let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+            tempfile::tempfile_in(folder.unwrap_or(Path::new("."))).map(drop)
+        }
+        Err(error) => Err(error),
+    };
+    checked().map_err(|error| named(path, &error))
+}
+
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+/// Tells of a line whose writer did not end it, which is cut off.
+pub(crate) fn tell_of_torn(path: &Path, bytes: u64) {
+    if bytes > 0 {
+        let path = path.display();
+        tell(&format!(
+            "warning: {path}: its last line, of {bytes} bytes, was not ended: a run was killed; \
+             index its report again"
+        ));
     }
 }
 
@@ -118,17 +156,20 @@ pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-fn append(mut file: &File, lines: &[u8]) -> io::Result<()> {
+/// Returns how many bytes of a torn line are cut off before.
+fn append(mut file: &File, lines: &[u8]) -> io::Result<u64> {
+    let mut torn = 0;
     let kind = file.metadata()?;
     // Nothing comes out of a device or a pipe again.
     if kind.is_file() {
-        mend(file)?;
+        torn = mend(file)?;
     }
     let before = file.metadata()?.len();
     file.write_all(lines).inspect_err(|_| {
         // A full disk: half a line would make the next run's first one unreadable.
         drop(file.set_len(before));
-    })
+    })?;
+    Ok(torn)
 }
 
 /// Between two tries to lock a file.
@@ -140,9 +181,8 @@ pub(super) const BEGINNING: &str = r#"{"index":""#;
 /// How much of a file's end is looked at in one step.
 const STEP: u64 = 8 << 10;
 
-/// Makes the last line a whole one: a process that is killed may leave half of it. Returns how many
-/// bytes are cut off; fails for a file of anything else.
-pub(super) fn mend(mut file: &File) -> io::Result<u64> {
+/// Fails for a file of anything else.
+fn check_beginning(mut file: &File) -> io::Result<()> {
     let mut beginning = Vec::new();
     file.seek(SeekFrom::Start(0))?;
     file.take(BEGINNING.len() as u64)
@@ -151,6 +191,13 @@ pub(super) fn mend(mut file: &File) -> io::Result<u64> {
         let reason = "it is no file of undelivered documents";
         return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
     }
+    Ok(())
+}
+
+/// Makes the last line a whole one: a process that is killed may leave half of it. Returns how many
+/// bytes are cut off; fails for a file of anything else.
+pub(super) fn mend(mut file: &File) -> io::Result<u64> {
+    check_beginning(file)?;
     let length = file.metadata()?.len();
     let (mut line, mut start, mut ended) = (Vec::new(), length, false);
     while start > 0 && !ended {
