@@ -3,6 +3,8 @@
     python check_nodes.py BINARY SERVER
 """
 
+import time
+
 from one_server import main
 from proxy import Proxy
 from server import REPORT, Server, expected, grown, indexer
@@ -28,14 +30,43 @@ def check_gone_node(server: Server, binary: str, folder: str) -> list[str]:
 def check_busy_node(server: Server, binary: str, folder: str) -> list[str]:
     """A node that is not ready yet, wherever it stands in the list: the other one is asked."""
     wanted, found = expected(binary, str(REPORT)), []
-    with Proxy(lambda *_: (503, {"error": "not yet initialized"}), lambda *_: None) as busy:
-        for number, nodes in enumerate(([busy.url, server.url], [server.url, busy.url])):
-            index = f"busy-{number}"
+    for status in (503, 500):
+        with Proxy(lambda *_, of=status: (of, {"error": "not yet"}), lambda *_: None) as busy:
+            for number, nodes in enumerate(([busy.url, server.url], [server.url, busy.url])):
+                index = f"busy-{status}-{number}"
+                command = ("index", str(REPORT), "--es-server", ",".join(nodes), "--es-index", index)
+                more = ("--quiet", "--give-up-after", "5s")
+                code, _, told = indexer(binary, *command, *more, folder=folder)
+                if code or server.count(index) != len(wanted):
+                    found.append(f"{status}, {nodes}: exit {code}, {server.count(index)}: {told}")
+    return found
+
+
+def check_hanging_node(server: Server, binary: str, folder: str) -> list[str]:
+    """A node that takes documents and says nothing more, and one that never says anything: the other
+    one is asked within the time; nobody is waited for beyond it."""
+    wanted, found = expected(binary, str(REPORT)), []
+    hang = lambda *_: time.sleep(30)  # noqa: E731
+    more = ("--quiet", "--give-up-after", "6s")
+    with Proxy(server.call, hang) as hanging, Proxy(hang, hang) as silent:
+        for index, nodes, code in (
+            ("hanging-1", [hanging.url, server.url], 0),
+            ("hanging-2", [server.url, hanging.url], 0),
+            ("silent-1", [silent.url, server.url], 0),
+            ("silent-2", [silent.url], 4),
+            ("silent-3", [silent.url, silent.url], 4),
+        ):
+            began = time.monotonic()
             command = ("index", str(REPORT), "--es-server", ",".join(nodes), "--es-index", index)
-            more = ("--quiet", "--give-up-after", "5s")
-            code, _, told = indexer(binary, *command, *more, folder=folder)
-            if code or server.count(index) != len(wanted):
-                found.append(f"{nodes}: exit {code}, {server.count(index)} documents: {told}")
+            ended, _, told = indexer(binary, *command, *more, folder=folder)
+            took = time.monotonic() - began
+            if ended != code or server.count(index) != (0 if code else len(wanted)) or took > 14:
+                found.append(f"{index}: exit {ended} after {took:.1f}, {server.count(index)}: {told}")
+        began = time.monotonic()
+        command = ("export", "--es-server", silent.url, "--es-index", "hanging-1", "-o", "-")
+        ended, _, told = indexer(binary, *command, "--give-up-after", "3s", folder=folder)
+        if ended != 4 or time.monotonic() - began > 8:
+            found.append(f"export: exit {ended} after {time.monotonic() - began:.1f}: {told}")
     return found
 
 
@@ -96,4 +127,4 @@ def check_proxy(server: Server, binary: str, folder: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    main(__doc__, (check_gone_node, check_busy_node, check_dying_node, check_proxy))
+    main(__doc__, (check_gone_node, check_busy_node, check_hanging_node, check_dying_node, check_proxy))

@@ -105,7 +105,7 @@ fn export(
     indices: &[&str],
     sinks: &Sinks,
 ) -> Result<Outcome> {
-    let patience = *arguments.server.give_up_after;
+    let patience = arguments.server.patience();
     runtime.block_on(async {
         let mut search = Search::open(cluster, indices, patience).await?;
         let exported = export_from(&mut search, arguments, sinks).await;

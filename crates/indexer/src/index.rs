@@ -120,6 +120,9 @@ fn check(arguments: &IndexArguments, reports: &[Named]) -> Result<()> {
         bail!("no report is named; give files, folders, globs or `-` (see --help)");
     }
     arguments.targets.check()?;
+    if !arguments.dry_run {
+        arguments.sending.check_files()?;
+    }
     if let Some(output) = &arguments.targets.output
         && let Ok(output) = output.canonicalize()
         && output.is_file()

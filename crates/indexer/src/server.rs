@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
-use crate::bulk::{BulkOptions, BulkSink, Shipped, Stop};
+use crate::bulk::{BulkOptions, BulkSink, Shipped, Stop, check};
 use crate::cli::{SendingArguments, ServerArguments};
 use crate::cluster::{ClusterError, Connection, Credentials, Secret};
 use crate::tell;
@@ -30,7 +30,20 @@ impl ServerArguments {
         connection.ca_certificate.clone_from(&self.cacert);
         connection.insecure = self.insecure;
         connection.timeout = self.request_timeout.into();
+        connection.answers_within(self.patience());
         Ok(Some(connection))
+    }
+
+    /// How long the server may do nothing; no clock goes further.
+    pub(crate) fn patience(&self) -> Duration {
+        const LONGEST: Duration = Duration::from_hours(365 * 24);
+        LONGEST.min(self.give_up_after.into())
+    }
+
+    /// The index of requests, if it is one of its own: a template may leave it empty.
+    fn requests_index(&self) -> Option<&str> {
+        let index = self.es_requests_index.as_deref();
+        index.filter(|index| !index.is_empty())
     }
 
     /// The indices that documents are read from.
@@ -40,7 +53,7 @@ impl ServerArguments {
             bail!("--es-server needs --es-index NAME (or ES_INDEX)");
         };
         let mut indices = vec![index];
-        indices.extend(self.es_requests_index.as_deref());
+        indices.extend(self.requests_index());
         Ok(indices)
     }
 
@@ -78,7 +91,7 @@ impl ServerArguments {
                 "warning: --insecure: anybody between here and the server can read and change all",
             );
         }
-        let until = Instant::now() + *self.give_up_after;
+        let until = Instant::now() + self.patience();
         let mut told = false;
         loop {
             let error = match reach() {
@@ -109,16 +122,25 @@ impl SendingArguments {
             bail!("--es-server needs --es-index NAME (or ES_INDEX)");
         };
         Ok(BulkOptions {
-            request_index: server.es_requests_index.as_deref().map(Into::into),
+            request_index: server.requests_index().map(Into::into),
             operation: bulk.op,
             batch_documents: bulk.batch_documents.get(),
             in_flight: bulk.in_flight.get(),
             gzip: !bulk.no_gzip,
-            give_up_after: server.give_up_after.into(),
+            give_up_after: server.patience(),
             rejected: bulk.rejected.clone(),
             unsent: bulk.unsent.clone(),
             ..BulkOptions::new(index)
         })
+    }
+
+    /// Whether documents could be kept where the user says, before there are any.
+    pub(crate) fn check_files(&self) -> Result<()> {
+        if self.server.connection()?.is_some() {
+            check(&self.bulk.rejected).context("--rejected")?;
+            check(&self.bulk.unsent).context("--unsent")?;
+        }
+        Ok(())
     }
 
     /// Opens the sink, if there is a server; waits for a server that is away, unless stopped.

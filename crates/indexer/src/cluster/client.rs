@@ -69,13 +69,15 @@ fn is_of(asked: &Url, path: &str, answered: &Url) -> Result<(), Unreachable> {
     )))
 }
 
-/// How long a server asks to be left alone: seconds, or until a date.
-fn retry_after(value: &str) -> Option<Duration> {
+/// How long a server asks to be left alone: seconds, or until a date by its own clock.
+fn retry_after(value: &str, date: Option<&str>) -> Option<Duration> {
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
     }
     let until = httpdate::parse_http_date(value).ok()?;
-    Some(until.duration_since(SystemTime::now()).unwrap_or_default())
+    let now = date.and_then(|date| httpdate::parse_http_date(date).ok());
+    let now = now.unwrap_or_else(SystemTime::now);
+    Some(until.duration_since(now).unwrap_or_default())
 }
 
 /// Whether a client can prove with it who it is.
@@ -203,9 +205,9 @@ macro_rules! client {
                         .map_err(|error| unreachable(&error, &self.url))?;
                     is_of(&self.url, path, response.url())?;
                     let status = response.status_code().as_u16();
-                    let retry_after = response.headers().get(headers::RETRY_AFTER);
-                    let retry_after =
-                        retry_after.and_then(|value| super::retry_after(value.to_str().ok()?));
+                    let header = |name| response.headers().get(name)?.to_str().ok();
+                    let retry_after = header(headers::RETRY_AFTER)
+                        .and_then(|value| super::retry_after(value, header(headers::DATE)));
                     let body = response.bytes().await;
                     Ok(Answer {
                         status,
@@ -289,13 +291,19 @@ mod tests {
 
     #[test]
     fn a_server_may_ask_for_seconds_or_a_date() {
-        assert_eq!(retry_after("7"), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after("7", None), Some(Duration::from_secs(7)));
         let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_mins(1));
-        let left = retry_after(&date).unwrap().as_secs();
+        let left = retry_after(&date, None).unwrap().as_secs();
         assert!((55..=60).contains(&left), "{left}");
-        let past = retry_after("Wed, 21 Oct 2015 07:28:00 GMT");
+        let past = retry_after("Wed, 21 Oct 2015 07:28:00 GMT", None);
         assert_eq!(past, Some(Duration::ZERO));
-        assert_eq!(retry_after("soon"), None);
+        assert_eq!(retry_after("soon", None), None);
+        // Its clock may be another one.
+        let (now, until) = (
+            "Wed, 21 Oct 2015 07:28:00 GMT",
+            "Wed, 21 Oct 2015 07:28:09 GMT",
+        );
+        assert_eq!(retry_after(until, Some(now)), Some(Duration::from_secs(9)));
     }
 
     #[test]

@@ -8,6 +8,9 @@ use url::Url;
 
 use super::ClusterError;
 
+/// However short the time, a node has as long to answer.
+const LEAST: Duration = Duration::from_secs(1);
+
 /// Something that never shows: not in `Debug`, not in errors.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -103,6 +106,13 @@ impl Connection {
         }))
     }
 
+    /// Asks each node for so short a time that all were asked within `patience`.
+    pub fn answers_within(&mut self, patience: Duration) {
+        let nodes = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        let share = patience / nodes.max(1);
+        self.timeout = self.timeout.min(share.max(LEAST));
+    }
+
     /// The nodes' URLs, for messages.
     pub(super) fn names(&self) -> String {
         let names: Vec<&str> = self.nodes.iter().map(Url::as_str).collect();
@@ -126,6 +136,9 @@ fn parse_node(server: &str) -> Result<(Url, Credentials), ClusterError> {
     let credentials = user.map_or(Credentials::None, |(username, password)| {
         Credentials::Basic { username, password }
     });
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong("a server's URL has no `?` and no `#`"));
+    }
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));
     }
@@ -204,6 +217,19 @@ mod tests {
     }
 
     #[test]
+    fn all_nodes_are_asked_within_a_time() {
+        let within = |servers, seconds| {
+            let mut connection = parsed(servers);
+            connection.answers_within(Duration::from_secs(seconds));
+            connection.timeout.as_secs()
+        };
+        assert_eq!(within("one", 300), 60);
+        assert_eq!(within("one", 5), 5);
+        assert_eq!(within("one,two,three,four,five,six", 300), 50);
+        assert_eq!(within("one,two,three", 0), 1);
+    }
+
+    #[test]
     fn no_message_and_no_debug_form_holds_the_password() {
         let connection = parsed("http://me:hunter2@one");
         assert!(!format!("{connection:?}").contains("hunter2"));
@@ -215,6 +241,8 @@ mod tests {
             "https:/me:hunter2@one",
             "http://me:12/hunter2@one",
             "http://me:/hunter2@one",
+            "http://one/x?token=hunter2",
+            "http://one/#hunter2",
             "http://me:1#hunter2@one",
             "http://me:1?hunter2@one",
         ] {

@@ -80,7 +80,8 @@ impl ClusterError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
-            Self::Refused { status, .. } => super::is_passing(*status),
+            // What should be an answer and is none comes from something before the server.
+            Self::Refused { status, .. } => super::may_pass(*status) || (200..300).contains(status),
             Self::Configuration(_)
             | Self::Untrusted { .. }
             | Self::Unauthorized { .. }

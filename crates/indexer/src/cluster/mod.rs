@@ -113,6 +113,12 @@ pub(crate) fn is_passing(status: u16) -> bool {
     matches!(status, 402 | 429 | 502 | 503 | 504)
 }
 
+/// Whether the answer to a call that says nothing of documents may be another one later: the server
+/// fails, or something before it does.
+pub(crate) fn may_pass(status: u16) -> bool {
+    is_passing(status) || status == 408 || status >= 500
+}
+
 /// Why a node gave no answer, in words that hold no secret.
 #[derive(Debug, Clone)]
 pub(crate) enum Unreachable {

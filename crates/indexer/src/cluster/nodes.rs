@@ -9,11 +9,15 @@ use url::Url;
 use super::product::is_serverless;
 use super::signing::{self, Signing};
 use super::{
-    Answer, Call, ClusterError, Connection, Credentials, Node, Product, Unreachable, is_passing,
+    Answer, Call, ClusterError, Connection, Credentials, Node, Product, Unreachable, may_pass,
 };
 
-/// How long a node that gave no answer is left alone, while there are others.
+/// How long a node that gave no answer is left alone, while there are others: twice as long each
+/// time, for it may take long until it is seen to give none.
 const LEFT_ALONE: Duration = Duration::from_secs(10);
+
+/// Most times that it doubles.
+const DOUBLINGS: u32 = 4;
 
 /// A cluster that was reached and told what it is.
 #[derive(Clone)]
@@ -26,32 +30,53 @@ pub struct Cluster {
 
 struct Slot {
     node: Box<dyn Node>,
-    gone_since: Mutex<Option<Instant>>,
+    gone: Mutex<Option<Gone>>,
+}
+
+/// A node that gave no answer.
+#[derive(Clone, Copy)]
+struct Gone {
+    until: Instant,
+    times: u32,
+}
+
+impl Gone {
+    /// After another time.
+    fn again(before: Option<Self>, now: Instant) -> Self {
+        // Calls that were on their way together are one time.
+        match before {
+            Some(gone) if now < gone.until => gone,
+            before => {
+                let times = before.map_or(0, |gone| gone.times);
+                Self {
+                    until: now + LEFT_ALONE * (1 << times.min(DOUBLINGS)),
+                    times: times + 1,
+                }
+            }
+        }
+    }
 }
 
 impl Slot {
     fn new(node: Box<dyn Node>) -> Self {
         Self {
             node,
-            gone_since: Mutex::default(),
+            gone: Mutex::default(),
         }
     }
 
     fn is_left_alone(&self) -> bool {
-        let gone = self
-            .gone_since
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        gone.is_some_and(|since| since.elapsed() < LEFT_ALONE)
+        let gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        gone.is_some_and(|gone| Instant::now() < gone.until)
     }
 
     async fn send(&self, call: Call) -> Result<Answer, Unreachable> {
         let sent = self.node.send(call).await;
-        let gone = sent.is_err().then(Instant::now);
-        *self
-            .gone_since
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = gone;
+        let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        *gone = match sent {
+            Ok(_) => None,
+            Err(_) => Some(Gone::again(*gone, Instant::now())),
+        };
         sent
     }
 }
@@ -87,7 +112,8 @@ impl Cluster {
         // Either client can ask; only then is it known whose nodes these are.
         let nodes = build(connection, |url| any_node(connection, signing, url))?;
         let all: Vec<&Slot> = nodes.iter().collect();
-        let answer = first_answer(&all, &Call::get(""), is_able).await;
+        let tells = |answer: &Answer| matches!(answer.status, 200 | 401);
+        let answer = first_answer(&all, &Call::get(""), tells).await;
         let answer = answer.map_err(|error| gone(&names, error))?;
         let product = match answer.status {
             200 => Product::detect(&answer.body),
@@ -95,7 +121,7 @@ impl Cluster {
                 let nodes = names.to_string();
                 return Err(ClusterError::Unauthorized { nodes });
             }
-            status if is_passing(status) => {
+            status if may_pass(status) => {
                 return Err(ClusterError::Refused {
                     what: names.to_string(),
                     status,
@@ -179,7 +205,7 @@ impl Answer {
 
 /// Whether a node did what it was asked for, or never will: another one may be further on.
 fn is_able(answer: &Answer) -> bool {
-    !is_passing(answer.status)
+    !may_pass(answer.status)
 }
 
 /// The first answer that will do, else the last one.

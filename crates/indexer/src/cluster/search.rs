@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Call, Cluster, ClusterError, Method, Product, encoded};
 use crate::backoff::Backoff;
+use crate::tell;
 
 /// Documents of a page: some MB.
 const PAGE: u64 = 2000;
@@ -102,11 +103,7 @@ impl<'a> Search<'a> {
         // A comma, encoded like the rest: signatures are of the encoded form.
         let indices = indices.join("%2C");
         // What was just indexed is to be found as well; who may only read has to wait for it.
-        let call = Call::post(format!("{indices}/_refresh"));
-        match cluster.expect(call, "refresh the index").await {
-            Err(error) if error.is_retryable() => return Err(error),
-            _ => {}
-        }
+        let refresh = Call::post(format!("{indices}/_refresh"));
         let mut search = Self {
             cluster,
             indices,
@@ -114,6 +111,10 @@ impl<'a> Search<'a> {
             unique: String::new(),
             patience,
         };
+        match search.ask(&refresh, "refresh the index", |_| Ok(())).await {
+            Err(error) if error.is_retryable() => return Err(error),
+            _ => {}
+        }
         search.unique = search.unique_field().await?;
         let (path, member) = match cluster.product() {
             Product::OpenSearch { major, minor } if (major, minor) >= (2, 4) => {
@@ -124,7 +125,8 @@ impl<'a> Search<'a> {
         };
         let what = "keep the index's present state";
         let path = format!("{}/{path}?keep_alive={KEEP_ALIVE}", search.indices);
-        let answer = cluster.expect(Call::post(path), what).await?;
+        let is_json = |answer: &Answer| answer.json(what).map(drop);
+        let answer = search.ask(&Call::post(path), what, is_json).await?;
         let answer = answer.json(what)?;
         let id = answer.get(member).and_then(Value::as_str);
         let id = id.ok_or_else(|| incomplete(format!("it keeps no state: {answer}")))?;
@@ -137,7 +139,8 @@ impl<'a> Search<'a> {
     async fn unique_field(&self) -> Result<String, ClusterError> {
         let what = "ask for the index's fields";
         let path = format!("{}/_field_caps?fields={UNIQUE}", self.indices);
-        let answer = self.cluster.expect(Call::get(path), what).await?;
+        let is_json = |answer: &Answer| answer.json(what).map(drop);
+        let answer = self.ask(&Call::get(path), what, is_json).await?;
         let answer = answer.json(what)?;
         let is_keyword = answer.pointer(&format!("/fields/{UNIQUE}/keyword"));
         Ok(match is_keyword {
@@ -164,7 +167,7 @@ impl<'a> Search<'a> {
                 Moment::PointInTime(id) if !scrolls => self.next_page(id, query, &after),
                 _ => self.next_of_scroll(of, query, scroll.as_deref()),
             };
-            let answer = self.page(call, scroll.is_some()).await?;
+            let answer = self.page(&call, scroll.is_some()).await?;
             let page = parse(&answer)?;
             match &mut self.moment {
                 Moment::PointInTime(id) if !scrolls => *id = page.id.unwrap_or(id.clone()),
@@ -239,22 +242,41 @@ impl<'a> Search<'a> {
         Call::json(Method::Post, "_search/scroll", &body)
     }
 
-    /// One page; asks again for a while, but for the next page of a scroll: it may be the one
-    /// after it that would come.
-    async fn page(&self, call: Call, is_next: bool) -> Result<Answer, ClusterError> {
+    /// One page; the next one of a scroll is asked for once: it may be the one after it that would
+    /// come.
+    async fn page(&self, call: &Call, is_next: bool) -> Result<Answer, ClusterError> {
+        let what = "read the documents";
+        if is_next {
+            return self.cluster.expect(call.clone(), what).await;
+        }
+        self.ask(call, what, |answer| parse(answer).map(drop)).await
+    }
+
+    /// An answer that is one by `check`; asks again for a while, which is told.
+    async fn ask(
+        &self,
+        call: &Call,
+        what: &str,
+        check: impl Fn(&Answer) -> Result<(), ClusterError>,
+    ) -> Result<Answer, ClusterError> {
         let until = Instant::now() + self.patience;
-        let mut backoff = Backoff::default();
+        let (mut backoff, mut told) = (Backoff::default(), false);
         loop {
-            let answer = self
-                .cluster
-                .expect(call.clone(), "read the documents")
-                .await;
-            let Err(error) = answer else { return answer };
-            let wait = backoff.next(None, fastrand::f64());
-            if is_next || !error.is_retryable() || Instant::now() + wait > until {
+            let answer = self.cluster.expect(call.clone(), what).await;
+            let error = match answer.and_then(|answer| check(&answer).map(|()| answer)) {
+                Err(error) if may_be_another_one(&error) => error,
+                answer => return answer,
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 return Err(error);
             }
-            tokio::time::sleep(wait).await;
+            if !told {
+                let patience = humantime::format_duration(self.patience);
+                tell(&format!("warning: {error}; trying again for {patience}"));
+                told = true;
+            }
+            tokio::time::sleep(backoff.next(None, fastrand::f64()).min(left)).await;
         }
     }
 
@@ -284,6 +306,11 @@ fn parse(answer: &Answer) -> Result<Page<'_>, ClusterError> {
         0 => Ok(page),
         failed => Err(incomplete(format!("{failed} shards failed"))),
     }
+}
+
+/// Whether the same may be answered better later: a server that is busy, or that moves a shard.
+fn may_be_another_one(error: &ClusterError) -> bool {
+    error.is_retryable() || matches!(error, ClusterError::Incomplete { .. })
 }
 
 fn incomplete(reason: String) -> ClusterError {

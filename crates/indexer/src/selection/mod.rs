@@ -156,7 +156,7 @@ impl Selected {
                 let indices = source.server.indices()?;
                 let index = indices.first().copied().unwrap_or_default();
                 let options = BulkOptions {
-                    give_up_after: source.server.give_up_after.into(),
+                    give_up_after: source.server.patience(),
                     ..BulkOptions::new(index)
                 };
                 Box::new(BulkSink::open(connection, options)?)

@@ -42,7 +42,7 @@ pub(super) fn fetch(
         return Err(gone.into());
     };
     runtime.block_on(async {
-        let mut search = Search::open(&cluster, &indices, *server.give_up_after).await?;
+        let mut search = Search::open(&cluster, &indices, server.patience()).await?;
         let fetched = fetch_from(&mut search, source, selectors, store).await;
         search.close().await;
         fetched
