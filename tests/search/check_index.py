@@ -187,6 +187,45 @@ def check_alias(server: Server, binary: str, wanted: dict) -> list[str]:
     return found
 
 
+def check_other_templates(server: Server, binary: str, wanted: dict) -> list[str]:
+    """Templates of somebody else for the same names: what they say of an index is kept."""
+    found = []
+    settings = {"settings": {"number_of_shards": 3}}
+    theirs = {"index_patterns": ["team-*"], "priority": 100, "template": settings}
+    server.call("PUT", "_index_template/team", theirs)
+    server.call("PUT", "_index_template/team-stream", theirs | {
+        "index_patterns": ["team-stream*"], "priority": 150, "data_stream": {},
+    })  # fmt: skip
+    where = ("--es-server", server.url, "--json", "--es-index")
+    for index, more, code in (
+        ("team-plain", (), 0), ("team-stream", ("--op", "create"), 0), ("team-stream", (), 1),
+    ):  # fmt: skip
+        with tempfile.TemporaryDirectory() as folder:
+            ended, outcome, told = indexer(
+                binary, "index", REPORTS, *where, index, *more, folder=folder
+            )  # fmt: skip
+            if ended != code or server.count(index) != len(wanted):
+                found.append(f"{index}: exit {ended}, {counts(outcome)}: {told}")
+            if not code and "goes before it" not in told:
+                found.append(f"{index}: {told}")
+            if code:
+                # The cause, and a way out of it.
+                rejected = str(Path(folder) / "guidellm-rejected.ndjson")
+                command = ("replay", rejected, "--op", "create", *where[:3])
+                ended, shipped, told = indexer(binary, *command, folder=folder)
+                outcome = {"documents": shipped}
+                if ended or [*counts(outcome)] != ["unchanged"]:
+                    found.append(f"replay: exit {ended}, {counts(outcome)}: {told}")
+    if not next(iter(server.call("GET", "team-stream")[1])).startswith(".ds-team-stream-"):
+        found.append("it is no data stream")
+    for index in ("team-plain", "team-stream"):
+        shown = next(iter(server.call("GET", index)[1].values()))
+        properties = shown["mappings"]["properties"]
+        if shown["settings"]["index"]["number_of_shards"] != "3" or properties["rate"]["type"] != "double":
+            found.append(f"{index}: {shown['settings']} {properties['rate']}")
+    return found
+
+
 def check_data_stream(server: Server, binary: str, wanted: dict) -> list[str]:
     """A data stream takes `create` alone, and asks for `@timestamp`."""
     mappings = server.call("GET", f"_index_template/guidellm-{INDEX}")[1]
@@ -253,7 +292,7 @@ def main(binary: str, names: list[str]) -> int:
             checks = [check_all_arrive, check_again, check_journal, check_queries, check_bulk_file]
             checks += [check_alias, check_export]
             if not name.startswith("elasticsearch-7"):  # Started so, it has none.
-                checks.append(check_data_stream)
+                checks += [check_data_stream, check_other_templates]
             for check in checks:
                 tally.add(f"{name}: {check.__name__}", check(server, binary, wanted))
     return tally.finish()

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::cluster::{Call, Cluster, ClusterError, Method, Product, encoded};
+use crate::tell;
 
 /// The template, as OpenSearch takes it.
 pub const TEMPLATE: &str = include_str!("../../../schemas/index-templates/guidellm.json");
@@ -18,6 +19,15 @@ const VERSION: u64 = 6;
 
 /// Fields that are texts of digits here, and that the seed's parser left as numbers.
 const DIGITS: [&str; 2] = ["prompt_tokens", "output_tokens"];
+
+/// What is taken over from a template that ours goes before.
+const KEPT: [&str; 5] = [
+    "template",
+    "composed_of",
+    "ignore_missing_component_templates",
+    "data_stream",
+    "allow_auto_create",
+];
 
 type Fields = Map<String, Value>;
 
@@ -84,22 +94,81 @@ async fn install(cluster: &Cluster, index: &str, fields: &Fields) -> Result<(), 
         Err(ClusterError::Refused { status: 404, .. }) => {}
         Err(error) => return Err(error),
     }
-    let mut template: Value = serde_json::from_str(TEMPLATE).unwrap_or_default();
-    if let Some(found) = template.pointer_mut("/template/mappings/properties") {
-        *found = Value::Object(fields.clone());
+    let what = "ask for the other index templates (or use --no-template)";
+    let all = cluster.expect(Call::get("_index_template"), what).await?;
+    let all = all.json(what)?;
+    let other = shadowed(&all, index);
+    if let Some((other, _)) = other {
+        tell(&format!(
+            "warning: the index template {other} is for {index}: guidellm-{index} goes before it, \
+             with its settings"
+        ));
     }
-    if let Some(template) = template.as_object_mut() {
-        template.insert(
-            "index_patterns".into(),
-            json!([index, format!("{index}-0*")]),
-        );
-        template.insert("version".into(), VERSION.into());
-    }
+    let template = ours(index, fields, other.map(|(_, template)| template));
     let what = "install the index template (or use --no-template)";
     cluster
         .expect(Call::json(Method::Put, name, &template), what)
         .await?;
     Ok(())
+}
+
+/// The template for an index: ours over the one that it goes before, of which the server takes nothing
+/// then.
+fn ours(index: &str, fields: &Fields, theirs: Option<&Value>) -> Value {
+    let ours: Value = serde_json::from_str(TEMPLATE).unwrap_or_default();
+    let mut template = ours.as_object().cloned().unwrap_or_default();
+    let theirs = theirs.and_then(Value::as_object).cloned();
+    let mut theirs = theirs.unwrap_or_default();
+    theirs.retain(|member, _| KEPT.contains(&&**member));
+    let mut inner = members(theirs.remove("template"));
+    let mut mappings = members(inner.remove("mappings"));
+    let mut properties = members(mappings.remove("properties"));
+    properties.extend(fields.clone());
+    mappings.extend(members(ours.pointer("/template/mappings").cloned()));
+    mappings.insert("properties".into(), properties.into());
+    inner.insert("mappings".into(), mappings.into());
+    let mut patterns = vec![index.to_owned()];
+    if !theirs.contains_key("data_stream") {
+        patterns.push(format!("{index}-0*"));
+    }
+    template.extend(theirs);
+    template.insert("template".into(), inner.into());
+    template.insert("index_patterns".into(), patterns.into());
+    template.insert("version".into(), VERSION.into());
+    template.into()
+}
+
+fn members(object: Option<Value>) -> Fields {
+    match object {
+        Some(Value::Object(members)) => members,
+        _ => Fields::new(),
+    }
+}
+
+/// The template that an index would be made from, by the answer for all of them, if ours would go
+/// before it.
+fn shadowed<'a>(all: &'a Value, index: &str) -> Option<(&'a str, &'a Value)> {
+    let own = format!("guidellm-{index}");
+    let ours: Value = serde_json::from_str(TEMPLATE).unwrap_or_default();
+    let priority = |it: &Value| it.get("priority").and_then(Value::as_u64).unwrap_or(0);
+    let found = all.get("index_templates")?.as_array()?;
+    let found = found.iter().filter_map(|it| {
+        let name = it.get("name")?.as_str()?;
+        let template = it.get("index_template")?;
+        let patterns = template.get("index_patterns")?.as_array()?;
+        let mut patterns = patterns.iter().filter_map(Value::as_str);
+        let is_for = |name: &str, pattern: &str| is_match(pattern, name);
+        let rolled = format!("{index}-000001");
+        let matches = patterns.any(|it| is_for(index, it) || is_for(&rolled, it));
+        (matches && name != own && priority(template) < priority(&ours)).then_some((name, template))
+    });
+    found.max_by_key(|(_, template)| priority(template))
+}
+
+/// Whether a server's pattern, in which `*` is all that is special, is for a name.
+fn is_match(pattern: &str, name: &str) -> bool {
+    let parts: Vec<String> = pattern.split('*').map(glob::Pattern::escape).collect();
+    glob::Pattern::new(&parts.join("*")).is_ok_and(|pattern| pattern.matches(name))
 }
 
 /// Adds the fields that an index lacks; fails at the first that does not fit. Behind an alias, each
@@ -238,6 +307,52 @@ mod tests {
             json!({})
         );
         assert!(lacks(json!({ "rate": { "type": "long" } })).is_err());
+    }
+
+    #[test]
+    fn ours_takes_over_what_it_goes_before() {
+        let template = |name: &str, patterns: &[&str], priority: u64| {
+            json!({ "name": name, "index_template": {
+                "index_patterns": patterns, "priority": priority, "data_stream": {},
+                "composed_of": ["disks"], "created_date": 1, "_meta": { "team": "x" },
+                "template": { "settings": { "index": { "number_of_shards": "3" } },
+                    "mappings": { "dynamic": true, "properties": {
+                        "rate": { "type": "long" }, "team": { "type": "keyword" } } } } } })
+        };
+        let all = json!({ "index_templates": [
+            template("other", &["elsewhere-*"], 150),
+            template("all", &["*"], 0),
+            template("bench", &["x", "bench-*"], 100),
+            template("after", &["bench-*"], 300),
+            template("guidellm-bench-1", &["bench-1"], 199),
+        ] });
+        let (name, theirs) = shadowed(&all, "bench-1").unwrap();
+        assert_eq!(name, "bench");
+        assert_eq!(shadowed(&all, "what").unwrap().0, "all");
+        assert_eq!(shadowed(&json!({ "index_templates": [] }), "what"), None);
+        let fields = json!({ "rate": { "type": "double" } });
+        let made = ours("bench-1", fields.as_object().unwrap(), Some(theirs));
+        assert_eq!(made["index_patterns"], json!(["bench-1"]));
+        assert_eq!(
+            (&made["priority"], &made["data_stream"]),
+            (&json!(200), &json!({}))
+        );
+        assert_eq!(made["composed_of"], json!(["disks"]));
+        assert_eq!(made.get("created_date"), None);
+        assert_eq!(
+            made["template"],
+            json!({ "settings": { "index": { "number_of_shards": "3" } },
+                "mappings": { "dynamic": false, "properties": {
+                    "rate": { "type": "double" }, "team": { "type": "keyword" } } } })
+        );
+        let alone = ours("bench-1", fields.as_object().unwrap(), None);
+        assert_eq!(alone["index_patterns"], json!(["bench-1", "bench-1-0*"]));
+    }
+
+    #[test]
+    fn a_pattern_has_stars_alone() {
+        assert!(is_match("a-*-z", "a-b.c-z") && is_match("*", "x") && is_match("a", "a"));
+        assert!(!is_match("a?", "ab") && !is_match("[ab]", "a") && !is_match("a-*", "b-a-"));
     }
 
     #[test]
