@@ -17,10 +17,11 @@ use super::{BulkOptions, Kind, Shipped, Tally};
 use crate::backoff::Backoff;
 use crate::cluster::{Answer, Call, Cluster, Method, Unreachable, reason};
 
-/// Only what is judged comes back: `items.*.status`, `.result`, `.error.type`, `.error.reason`.
-/// Encoded, since a signature is of the encoded form.
+/// Only what is judged comes back: `items.*.status`, `.result`, `.error.type`, `.error.reason`,
+/// `.error.caused_by.reason`. Encoded, since a signature is of the encoded form.
 const ANSWER: &str = "_bulk?filter_path=items.%2A.status%2Citems.%2A.result%2C\
-                      items.%2A.error.type%2Citems.%2A.error.reason";
+                      items.%2A.error.type%2Citems.%2A.error.reason%2C\
+                      items.%2A.error.caused_by.reason";
 
 /// However soon it is to be given up, a server has as long to answer.
 const LEAST: Duration = Duration::from_secs(1);
@@ -172,12 +173,14 @@ impl Delivery {
                     if pending.is_empty() {
                         return None;
                     }
-                    let wait = backoff.next(retry_after, fastrand::f64());
-                    if self.is_too_late(began, wait) {
+                    let left = self.left(began);
+                    if left.is_zero() {
                         self.given_up.store(true, Ordering::Relaxed);
                         self.keep_unsent(batch, &pending, &why);
                         return None;
                     }
+                    // Whatever the wait, it is tried at the end of the time once more.
+                    let wait = backoff.next(retry_after, fastrand::f64()).min(left);
                     self.note_retry(pending.len());
                     stop.unless_stopped(tokio::time::sleep(wait)).await;
                 }
@@ -193,15 +196,13 @@ impl Delivery {
         call: Call,
         began: Instant,
     ) -> Result<Answer, Unreachable> {
-        let patience = self.options.give_up_after;
         let mut answer = pin!(cluster.send(call));
         loop {
-            let left = patience.saturating_sub(self.idle(began)).max(LEAST);
-            match timeout(left, &mut answer).await {
+            match timeout(self.left(began).max(LEAST), &mut answer).await {
                 Ok(answer) => return answer,
-                Err(_) if self.idle(began) >= patience => {
-                    let reason =
-                        format!("no answer within {}", humantime::format_duration(patience));
+                Err(_) if self.left(began).is_zero() => {
+                    let patience = humantime::format_duration(self.options.give_up_after);
+                    let reason = format!("no answer within {patience}");
                     return Err(Unreachable::Away(reason));
                 }
                 // Others had theirs meanwhile.
@@ -268,14 +269,18 @@ impl Delivery {
             let why = "its answer to a bulk request is not one".to_owned();
             return Next::Again(pending.to_vec(), answer.retry_after, why);
         };
-        let again = self.count(batch, pending, verdicts);
-        let why = "the server takes no more now".to_owned();
+        let (again, why) = self.count(batch, pending, verdicts);
         Next::Again(again, answer.retry_after, why)
     }
 
-    /// Counts verdicts and keeps what is rejected; returns what is to be sent again.
-    fn count(&self, batch: &Packed, pending: &[usize], verdicts: Vec<Verdict>) -> Vec<usize> {
-        let mut again = Vec::new();
+    /// Counts verdicts and keeps what is rejected; returns what is to be sent again, and why.
+    fn count(
+        &self,
+        batch: &Packed,
+        pending: &[usize],
+        verdicts: Vec<Verdict>,
+    ) -> (Vec<usize>, String) {
+        let (mut again, mut why) = (Vec::new(), String::new());
         let mut rejected = Vec::new();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         for (&index, verdict) in pending.iter().zip(verdicts) {
@@ -287,7 +292,12 @@ impl Delivery {
                 Verdict::Created => tally.created += 1,
                 Verdict::Updated => tally.updated += 1,
                 Verdict::Unchanged => tally.unchanged += 1,
-                Verdict::Again => again.push(index),
+                Verdict::Again { status, reason } => {
+                    if again.is_empty() {
+                        why = format!("HTTP {status}: {reason}");
+                    }
+                    again.push(index);
+                }
                 Verdict::Rejected { status, reason } => {
                     rejected.push((index, Some(status), reason));
                 }
@@ -305,7 +315,7 @@ impl Delivery {
             .iter()
             .filter_map(|(index, ..)| batch.kinds.get(*index));
         state.note(kinds, kept, |tally| &mut tally.rejected);
-        again
+        (again, why)
     }
 
     /// Writes documents into the file of the unsent.
@@ -331,15 +341,11 @@ impl Delivery {
             .for_each(|kind| state.shipped.of_mut(*kind).lost += 1);
     }
 
-    /// How long the server has taken nothing, since a batch was begun.
-    fn idle(&self, began: Instant) -> Duration {
+    /// How long it may still take nothing, since a batch was begun.
+    fn left(&self, began: Instant) -> Duration {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        began.max(state.taken).elapsed()
-    }
-
-    /// Whether, after another wait, the server would have taken nothing for too long.
-    fn is_too_late(&self, began: Instant, wait: Duration) -> bool {
-        self.idle(began).saturating_add(wait) > self.options.give_up_after
+        let idle = began.max(state.taken).elapsed();
+        self.options.give_up_after.saturating_sub(idle)
     }
 
     /// What became of everything, which is on disk now.

@@ -15,7 +15,12 @@ pub(super) enum Verdict {
     /// One with its id was there and was to stay.
     Unchanged,
     /// Not taken now; maybe later.
-    Again,
+    Again {
+        /// Its own status.
+        status: u16,
+        /// The server's reason.
+        reason: String,
+    },
     /// Never taken as it is.
     Rejected {
         /// Its own status.
@@ -52,18 +57,29 @@ enum Failure {
         #[serde(rename = "type")]
         kind: Option<String>,
         reason: Option<String>,
+        caused_by: Option<Cause>,
     },
     Text(String),
+}
+
+/// What lies behind a failure, which may say no more than that there is one.
+#[derive(Deserialize)]
+struct Cause {
+    reason: Option<String>,
 }
 
 impl Failure {
     fn text(self) -> String {
         match self {
-            Self::Typed { kind, reason } => [kind, reason]
-                .into_iter()
-                .flatten()
-                .collect::<Vec<_>>()
-                .join(": "),
+            Self::Typed {
+                kind,
+                reason,
+                caused_by,
+            } => {
+                let cause = caused_by.and_then(|cause| cause.reason);
+                let parts = [kind, reason, cause];
+                parts.into_iter().flatten().collect::<Vec<_>>().join(": ")
+            }
             Self::Text(text) => text,
         }
     }
@@ -94,17 +110,25 @@ fn verdict(item: Item) -> Verdict {
         (200..300, Some("updated")) | (200, None) => Verdict::Updated,
         (200..300, _) => Verdict::Created,
         (409, _) if operation == Operation::Create => Verdict::Unchanged,
-        _ if is_passing(status) => Verdict::Again,
-        _ => Verdict::Rejected {
-            status,
-            reason: error.map(Failure::text).unwrap_or_default(),
-        },
+        _ => {
+            let reason = error.map(Failure::text).unwrap_or_default();
+            if is_passing(status) {
+                Verdict::Again { status, reason }
+            } else {
+                Verdict::Rejected { status, reason }
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn again(status: u16, reason: &str) -> Verdict {
+        let reason = reason.to_owned();
+        Verdict::Again { status, reason }
+    }
 
     fn rejected(status: u16, reason: &str) -> Verdict {
         let reason = reason.to_owned();
@@ -119,7 +143,8 @@ mod tests {
             {"index": {"_id": "c", "status": 429, "error": {"type": "rejected_execution_exception",
                 "reason": "rejected"}}},
             {"index": {"_id": "d", "status": 400, "error": {"type": "mapper_parsing_exception",
-                "reason": "failed to parse field [rate]"}}},
+                "reason": "failed to parse field [rate]", "caused_by": {"type": "number",
+                "reason": "For input string"}}}},
             {"index": {"_id": "e", "status": 403, "error": {"type": "security_exception",
                 "reason": "no permissions"}}},
             {"index": {"_id": "f", "status": 503, "error": "unavailable"}},
@@ -127,14 +152,14 @@ mod tests {
         let expected = [
             Verdict::Created,
             Verdict::Updated,
-            Verdict::Again,
+            again(429, "rejected_execution_exception: rejected"),
             rejected(
                 400,
-                "mapper_parsing_exception: failed to parse field [rate]",
+                "mapper_parsing_exception: failed to parse field [rate]: For input string",
             ),
             rejected(403, "security_exception: no permissions"),
-            Verdict::Again,
-            Verdict::Again,
+            again(503, "unavailable"),
+            again(402, "x"),
         ];
         assert_eq!(judge(body, 7).unwrap(), expected);
     }
