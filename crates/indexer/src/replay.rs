@@ -13,7 +13,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::bulk::{
-    BulkSink, Operation, Shipped, Stamped, Stop, Taken, Undelivered, for_each, tell_of_torn,
+    BulkSink, Operation, Shipped, Stamped, Stop, Taken, Undelivered, for_each, indices,
+    tell_of_torn,
 };
 use crate::cli::{ReplayArguments, SendingArguments};
 use crate::{server, tell};
@@ -57,7 +58,7 @@ pub(crate) fn send_again(
     stop: &Stop,
 ) -> Result<Option<Shipped>> {
     let place = || file.display().to_string();
-    let own = indices(file).with_context(place)?;
+    let own = destinations(file).with_context(place)?;
     if own.is_empty() {
         tell(&format!("{}: it holds no documents", place()));
         return Ok(Some(Shipped::default()));
@@ -75,7 +76,8 @@ pub(crate) fn send_again(
     // From here on it is ours: what still is not delivered goes to a new file of its name.
     let taken = Taken::take(file).with_context(place)?;
     tell_of_torn(file, taken.torn);
-    let shipped = send(sink, &taken, destination).with_context(place)?;
+    let shipped =
+        send(sink, &taken, destination).with_context(|| taken.path().display().to_string())?;
     // Whatever was not delivered now is in the files of the unsent and the rejected.
     if shipped.count(|it| it.lost) == 0 {
         taken.done().with_context(place)?;
@@ -89,21 +91,16 @@ pub(crate) fn send_again(
 }
 
 /// Where the documents of a file, and of what was left of an earlier one, were to go.
-fn indices(file: &Path) -> Result<Vec<Arc<str>>> {
-    let mut indices: Vec<Arc<str>> = Vec::new();
+fn destinations(file: &Path) -> Result<Vec<Arc<str>>> {
     let files = Taken::files(file)?;
     if files.is_empty() {
         bail!("there is no such file");
     }
-    for file in files {
-        for_each(&file, |undelivered| {
-            if !indices.iter().any(|index| **index == *undelivered.index) {
-                indices.push(Arc::from(&*undelivered.index));
-            }
-            Ok(())
-        })?;
-    }
-    Ok(indices)
+    let mut found = Vec::new();
+    files
+        .iter()
+        .try_for_each(|file| indices(file, &mut found))?;
+    Ok(found)
 }
 
 fn send(sink: BulkSink, taken: &Taken, destination: Destination) -> Result<Shipped> {

@@ -16,7 +16,7 @@ mod undelivered;
 pub(crate) use batch::Stamped;
 pub use sink::BulkSink;
 pub use stop::Stop;
-pub(crate) use taken::{Taken, for_each};
+pub(crate) use taken::{Taken, for_each, indices};
 pub(crate) use undelivered::{Undelivered, check, tell_of_torn};
 
 use std::path::PathBuf;

@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 
@@ -146,11 +147,35 @@ fn hold(file: &File, path: &Path) -> io::Result<bool> {
     Err(io::Error::new(io::ErrorKind::ResourceBusy, reason))
 }
 
-/// Calls `take` with each line of a file.
+/// Calls `take` with each document of a file; fails at what is none.
 pub(crate) fn for_each(
     file: &File,
     mut take: impl FnMut(Undelivered<'_>) -> Result<()>,
 ) -> Result<()> {
+    each_line(file, |number, line| match serde_json::from_slice(line) {
+        Ok(undelivered) => take(undelivered),
+        // Somebody writes it now, or was killed.
+        Err(_) if !line.ends_with(b"\n") => Ok(()),
+        Err(error) => Err(error).with_context(|| {
+            format!("line {number} is no document of ours; take it out, and run it again")
+        }),
+    })
+}
+
+/// The indices that the documents of a file were to go to. Others may change its end meanwhile, so
+/// that a line is not one for a moment.
+pub(crate) fn indices(file: &File, indices: &mut Vec<Arc<str>>) -> Result<()> {
+    each_line(file, |_, line| {
+        if let Ok(undelivered) = serde_json::from_slice::<Undelivered<'_>>(line)
+            && !indices.iter().any(|index| **index == *undelivered.index)
+        {
+            indices.push(Arc::from(&*undelivered.index));
+        }
+        Ok(())
+    })
+}
+
+fn each_line(file: &File, mut take: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
     let mut lines = BufReader::new(file);
     let mut line = Vec::new();
     for number in 1.. {
@@ -158,17 +183,10 @@ pub(crate) fn for_each(
         if lines.read_until(b'\n', &mut line)? == 0 {
             break;
         }
-        match serde_json::from_slice(&line) {
-            Ok(undelivered) => take(undelivered)?,
-            // Somebody writes it now, or was killed.
-            Err(_) if !line.ends_with(b"\n") && (number > 1 || is_beginning(&line)) => {}
-            Err(_) if number == 1 => bail!("it is no file of undelivered documents"),
-            Err(error) => {
-                return Err(error).with_context(|| {
-                    format!("line {number} is no document of ours; take it out, and run it again")
-                });
-            }
+        if number == 1 && !is_beginning(&line) {
+            bail!("it is no file of undelivered documents");
         }
+        take(number, &line)?;
     }
     Ok(())
 }
