@@ -84,6 +84,16 @@ def check_whole_suite(world: Playground) -> list[str]:
     return found + left(world, uuid)
 
 
+def status(world: Playground, uuid: str, code: int, told: str, *parts: str) -> list[str]:
+    """What `status` has to say of a run, in words and as JSON, and by its exit code."""
+    command = [world.binary, "status", str(world.folder / uuid)]
+    words = subprocess.run(command, capture_output=True, text=True, check=False)
+    parsed = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
+    found = {(words.returncode, told), (parsed.returncode, json.loads(parsed.stdout)["status"])}
+    wrong = [f"status: {found}: {words.stdout}"] if found != {(code, told)} else []
+    return wrong + [f"status does not tell {it}: {words.stdout}" for it in (told, *parts) if it not in words.stdout]
+
+
 def left(world: Playground, uuid: str) -> list[str]:
     """What should have been deleted."""
     stay = world.objects(uuid)
@@ -299,6 +309,8 @@ def check_killed_and_resumed(world: Playground) -> list[str]:
         process.kill()
         process.communicate()
         resume = ["--resume"] if (world.folder / uuid / "run.json").exists() else []
+        if resume:
+            found += status(world, uuid, 1, "interrupted", f"--uuid {uuid} --resume", f"gc --uuid {uuid}")
         process = world.start(uuid, *arguments, *resume)
     code, told, words = ended(process)
     if code:
@@ -438,6 +450,7 @@ def check_timeout(world: Playground) -> list[str]:
     found = [] if code == 4 and told.get("skipped") == 1 else [f"exit code {code}: {told} {words}"]
     if world.summaries("late").get("first", {}).get("passed") is not False:
         found.append("it is not told that the job failed")
+    found += status(world, "late", 4, "ended", "exit code 4", "1 jobs not run")
     return found + left(world, "late")
 
 
@@ -447,8 +460,9 @@ def check_two_runs(world: Playground) -> list[str]:
     world.cluster.outcome("succeed", {RUN: "one"}, delay="10s")
     one, two = world.start("one", *suite(world, "one")), world.start("two", *arguments)
     world.cluster.wait("the job of one", lambda: "job.batch/first-one" in world.objects("one"))
+    found = status(world, "one", 0, "running")
     code, _, told = world.run("third", *suite(world, "third"), "-n", "one")
-    found = [] if code == 1 and "of run one" in told else [f"third: exit code {code}: {told}"]
+    found += [] if code == 1 and "of run one" in told else [f"third: exit code {code}: {told}"]
     for name, process in (("one", one), ("two", two)):
         code, _, told = ended(process)
         if code:

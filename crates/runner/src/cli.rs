@@ -55,6 +55,12 @@ server stayed away: what was unsent is in the run's folder."
     )]
     Run(Box<RunCommand>),
     /// Tell how far a run is, from its folder
+    #[command(after_help = "Examples:
+  llm-d-scale status \"llm-d-scale-$UUID\"
+  llm-d-scale status \"llm-d-scale-$UUID\" --json    # status: running, interrupted or ended
+
+Exit codes: that of the run, once it has ended; as long as it is running 0, or 1 if a job has failed;
+1 also if it was interrupted, as the process that ran it is gone; 2 if there is no run in the folder.")]
     Status(StatusArguments),
     /// Delete what a run made
     #[command(after_help = "Examples:

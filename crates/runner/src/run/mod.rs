@@ -18,6 +18,7 @@ mod prometheus;
 mod samples;
 mod stage;
 mod state;
+mod status;
 mod stop;
 mod wait;
 
@@ -27,6 +28,7 @@ pub use engine::OnFailure;
 pub use gc::gc;
 pub use outlook::Failure;
 pub use state::{JobRecord, State};
+pub use status::status;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -152,7 +154,9 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
     narrator.end();
     let outcome = ran?;
     let exit = exit(outcome, indexed, swept?);
-    command.tell(&lock(&book).state, outcome, exit)?;
+    let mut book = lock(&book);
+    book.end(exit, outcome.skipped)?;
+    command.tell(&book.state)?;
     Ok(exit)
 }
 
@@ -217,28 +221,6 @@ pub async fn check(arguments: &CheckArguments) -> Result<Exit> {
         crate::print(&lines.concat())?;
     }
     Ok(if all { Exit::Done } else { Exit::SomeFailed })
-}
-
-/// Tells how far a run is.
-///
-/// # Errors
-///
-/// If there is none in the folder.
-pub fn status(arguments: &StatusArguments) -> Result<Exit> {
-    let folder = &arguments.folder;
-    let Some(state) = state::read(folder)? else {
-        bail!(
-            "{}: there is no run; its folder is llm-d-scale-UUID where it was started",
-            folder.display()
-        );
-    };
-    if arguments.json {
-        crate::print(&(serde_json::to_string(&state)? + "\n"))?;
-    } else {
-        crate::print(&arguments::table(&state))?;
-    }
-    let failed = state.jobs.iter().any(|it| it.end.is_some() && !it.passed());
-    Ok(if failed { Exit::SomeFailed } else { Exit::Done })
 }
 
 fn told(times: u32) -> &'static str {
