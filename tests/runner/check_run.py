@@ -264,6 +264,22 @@ def check_api_server_restarts(world: Playground) -> list[str]:
     found = [] if code == 0 else [f"exit code {code}: {told}"]
     wrong = {name: it for name, it in world.summaries("restart").items() if not it["passed"]}
     return found + ([f"failed: {wrong}"] if wrong else []) + left(world, "restart")
+def check_wrong_prometheus(world: Playground) -> list[str]:
+    """Nobody listens at the URL, which is told before it is waited for."""
+    there = ("--set", "metricsEndpoints.0.endpoint=http://127.0.0.1:1")
+    arguments = [*suite(world, "deaf"), *there, "--query-give-up-after", "3s"]
+    process, start = world.start("deaf", *arguments), time.monotonic()
+    lines = [process.stderr.readline() for _ in range(2)]
+    noticed = time.monotonic() - start
+    code, _, told = ended(process)
+    found = [] if code == 2 else [f"exit code {code}: {told}"]
+    if "warning: Prometheus at http://127.0.0.1:1/" not in lines[1] or noticed > 2:
+        found.append(f"told after {noticed:.0f} s: {lines}")
+    if told.count("warning: Prometheus") or "metricsEndpoints=[]" not in told:
+        found.append(f"told: {told}")
+    return found + left(world, "deaf")
+
+
 
 
 def check_token_expires(world: Playground) -> list[str]:

@@ -42,6 +42,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use self::clean_up::clean_up;
+use self::check::is_reached;
 use self::engine::{Engine, Outcome, lock};
 use self::hand_over::HandOver;
 use self::indexing::{Indexing, Source};
@@ -211,9 +212,15 @@ pub async fn check(arguments: &CheckArguments) -> Result<Exit> {
     let cluster = command.cluster.connect().await?;
     let probed = command.probed(&suite);
     let mut checks = self::check::cluster(&cluster, &jobs, &run, probed).await;
-    checks.extend(prometheus::check(command, &suite, &cluster).await);
-    checks.extend(server(command).await?);
-    let all = checks.iter().all(|it| it.ok);
+    if is_reached(&checks) {
+        checks.extend(prometheus::check(command, &suite, &cluster).await);
+        checks.extend(server(command).await?);
+    }
+    let exit = match () {
+        () if !is_reached(&checks) => Exit::Unusable,
+        () if checks.iter().all(|it| it.ok) => Exit::Done,
+        () => Exit::SomeFailed,
+    };
     if command.json {
         crate::print(&(serde_json::to_string(&checks)? + "\n"))?;
     } else {
@@ -231,11 +238,12 @@ fn told(times: u32) -> &'static str {
 }
 
 fn fail_on(checks: &[Check], narrator: &Narrator) -> Result<()> {
-    let failed: Vec<&Check> = checks.iter().filter(|it| !it.ok).collect();
-    if failed.is_empty() {
+    for it in checks.iter().filter(|it| !it.ok || it.warning) {
+        narrator.warn(&it.to_string());
+    }
+    if checks.iter().all(|it| it.ok) {
         return Ok(());
     }
-    failed.iter().for_each(|it| narrator.warn(&it.to_string()));
     bail!(
         "the cluster lacks what the run needs, and nothing was made (--skip-check tries all the same)"
     )
