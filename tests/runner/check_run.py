@@ -283,7 +283,8 @@ def check_wrong_prometheus(world: Playground) -> list[str]:
 
 
 def check_token_expires(world: Playground) -> list[str]:
-    """The token of a file is refused from a moment on; the run goes on with the next one in it."""
+    """The token of a file is refused from a moment on, which is told at once, and once; the run goes on with
+    the next one in the file, and ends soon if it is stopped before there is one."""
     uuid, account = "token", ("-n", "default")
     token, kubeconfig = world.folder / "a-token", world.folder / "token.kubeconfig"
     admin = json.loads(world.cluster.kubectl("config", "view", "--raw", "-o", "json"))
@@ -307,6 +308,7 @@ def check_token_expires(world: Playground) -> list[str]:
     renew()
     code, _, told = ended(process)
     found = [] if code == 0 else [f"exit code {code}: {told}"]
+    refusal = "HTTP 401"
     if sorted(world.summaries(uuid)) != ["first", "prepare", "second"]:
         found.append(f"summaries of {sorted(world.summaries(uuid))}")
     return found + left(world, uuid)
@@ -328,6 +330,8 @@ def check_killed_and_resumed(world: Playground) -> list[str]:
         if resume:
             found += status(world, uuid, 1, "interrupted", f"--uuid {uuid} --resume", f"gc --uuid {uuid}")
         process = world.start(uuid, *arguments, *resume)
+    if told.count(refusal) != 1 or "takes the credential again" not in told:
+        found.append(f"not told once: {told}")
     code, told, words = ended(process)
     if code:
         found.append(f"seed {seed}: exit code {code}: {words}")
@@ -337,7 +341,28 @@ def check_killed_and_resumed(world: Playground) -> list[str]:
     if sorted(summaries) != ["first", "prepare", "second"]:
         found.append(f"seed {seed}: summaries of {sorted(summaries)}")
     found += [f"{name} failed: {it}" for name, it in summaries.items() if not it["passed"]]
-    return found + left(world, uuid)
+    found += left(world, uuid)
+
+    world.cluster.outcome("run", {RUN: "expired", JOB: "first"})
+    process = world.start("expired", *suite(world, "expired"), "--kubeconfig", str(kubeconfig))
+    world.cluster.wait("the first job", lambda: "job.batch/first-expired" in world.objects("expired"))
+    world.cluster.kubectl("delete", "serviceaccount", "runner", *account)
+    start, lines = time.monotonic(), []
+    for line in process.stderr:
+        lines.append(line)
+        if refusal in line:
+            break
+    noticed, start = time.monotonic() - start, time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    code, _, told = ended(process)
+    told, took = "".join(lines) + told, time.monotonic() - start
+    print(f"        told after {noticed:.0f} s, stopped after {took:.0f} s")
+    # The API server itself believes in a token for some seconds after its end.
+    if code != 1 or noticed > 20 or took > 20 or "log in again" not in told:
+        found.append(f"expired: exit code {code}, told after {noticed:.0f} s, stopped after {took:.0f} s: {told}")
+    renew()
+    world.cluster.kubectl("delete", "namespace", "expired")
+    return found
 
 
 def check_clean_up_is_killed(world: Playground) -> list[str]:
@@ -500,6 +525,7 @@ spec:
       restartPolicy: Never
       containers: [{name: one, image: none}]
 """)
+    found += refused_elsewhere(world, "one")
     text = f"""
 jobs:
   - {{name: many, jobIterations: {count}, qps: {qps}, burst: {burst}, objects: [{{objectTemplate: one.yaml.j2}}]}}
@@ -508,6 +534,49 @@ metricsEndpoints: [{{metrics: [metrics.yml]}}]
     process = world.start("many", *suite(world, "many", text), "--keep")
     code, _, told = ended(process)
     found = [] if code == 0 else [f"exit code {code}: {told}"]
+def refused_elsewhere(world: Playground, uuid: str) -> list[str]:
+    """The same run from another folder is refused, and touches nothing."""
+    before, folder = world.objects(uuid), world.folder / f"{uuid}-elsewhere"
+    code, _, told = world.run(uuid, *suite(world, uuid), "--folder", str(folder))
+    parts = (f"run {uuid} is being run by another llm-d-scale", f"{world.folder / uuid} on ", "another --uuid")
+    found = [f"{uuid} elsewhere: exit code {code}: {told}"] if code != 2 else []
+    found += [f"not told: {it}: {told}" for it in parts if it not in told]
+    if sorted(set(before) - set(world.objects(uuid))):
+        found.append(f"deleted: {before}, {world.objects(uuid)}")
+    if (folder / "run.json").exists():
+        found.append("a run that was refused has left a book")
+    return found
+
+
+def check_killed_and_elsewhere(world: Playground) -> list[str]:
+    """A run that was killed is free for another folder, once it is certain that it was."""
+    uuid = "dead"
+    world.cluster.outcome("succeed", {RUN: uuid, JOB: "first"}, delay="40s")
+    process = world.start(uuid, *suite(world, uuid))
+    world.cluster.wait("the first job", lambda: f"job.batch/first-{uuid}" in world.objects(uuid))
+    process.kill()
+    process.communicate()
+    found = refused_elsewhere(world, uuid)
+    time.sleep(31)
+    code, told, words = world.run(uuid, *suite(world, uuid), "--folder", str(world.folder / "other"), "--keep")
+    if code:
+        found.append(f"exit code {code}: {told} {words}")
+    leases = world.cluster.kubectl("get", "leases", "-n", uuid, "-o", "name").split()
+    found += [f"stays: {leases}"] if leases else []
+    # Whoever was killed leaves one, which goes with the rest.
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+             "metadata": {"name": "left", "namespace": uuid, "labels": {"llm-d-scale/held-run": uuid}}}  # fmt: skip
+    world.cluster.apply(json.dumps(lease))
+    done = subprocess.run(
+        [world.binary, "gc", "--uuid", uuid, "--kubeconfig", str(world.cluster.kubeconfig)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        found.append(f"gc: {done.stderr}")
+    leases = world.cluster.kubectl("get", "leases", "-A", "-l", f"llm-d-scale/held-run={uuid}", "-o", "name").split()
+    return found + ([f"gc leaves {leases}"] if leases else []) + left(world, uuid)
+
+
     listed = json.loads(world.cluster.kubectl("get", "jobs", "-n", "many", "-o", "json"))["items"]
     made = Counter(it["metadata"]["creationTimestamp"] for it in listed)
     if not listed:

@@ -20,6 +20,7 @@ mod stage;
 mod state;
 mod status;
 mod stop;
+mod tenure;
 mod wait;
 
 pub use arguments::{CheckArguments, ClusterArguments, GcArguments, RunCommand, StatusArguments};
@@ -41,8 +42,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use self::clean_up::clean_up;
 use self::check::is_reached;
+use self::clean_up::clean_up;
 use self::engine::{Engine, Outcome, lock};
 use self::hand_over::HandOver;
 use self::indexing::{Indexing, Source};
@@ -50,7 +51,8 @@ use self::narrator::Narrator;
 use self::probe::Target;
 use self::state::Book;
 use self::stop::Stop;
-use crate::cluster::Cluster;
+use self::tenure::Tenure;
+use crate::cluster::{Cluster, Patience};
 use crate::plan::{PlannedJob, Run, plan};
 use crate::suite::Suite;
 
@@ -65,6 +67,7 @@ const PROBE: Duration = Duration::from_mins(2);
 /// If it cannot start; what goes wrong later is told, and in the exit code.
 pub async fn run(command: &RunCommand) -> Result<Exit> {
     command.objectives()?;
+    let metadata = Arc::new(command.metadata()?);
     let suite = command.suite()?;
     let run = command.run(&suite)?;
     let jobs = plan(&suite, &command.suite.files(), &run)?;
@@ -77,6 +80,7 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
         let narrator = narrator.clone();
         move |times| narrator.warn(told(times))
     })?;
+    let cluster = cluster.waited_for(patience(&narrator, &stop));
     let (uuid, namespace, url) = (&run.uuid, &run.namespace, cluster.url());
     narrator.tell(&format!("run {uuid} in namespace {namespace} of {url}"));
     let sources = tokio::select! {
@@ -90,6 +94,7 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
         &digest(&jobs),
         command.resume,
     )?;
+    let tenure = Tenure::begin(&cluster, &run, &book, &narrator, &stop).await?;
     let book = Arc::new(Mutex::new(book));
     let (ended, taken) = mpsc::unbounded_channel();
     let indexing = Indexing {
@@ -97,7 +102,7 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
         uuid: run.uuid.as_str().into(),
         namespace: run.namespace.clone(),
         vars: public(&suite),
-        metadata: Arc::new(command.metadata()?),
+        metadata,
         sources,
         targets: command.targets(),
         sending: command.sending(&folder),
@@ -152,12 +157,12 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
     };
     let waiting = ran.as_ref().map_or(0, |outcome| outcome.waiting);
     let swept = clean_up(command, &engine, waiting).await;
+    tenure.end().await;
     narrator.end();
     let outcome = ran?;
     let exit = exit(outcome, indexed, swept?);
-    let mut book = lock(&book);
-    book.end(exit, outcome.skipped)?;
-    command.tell(&book.state)?;
+    lock(&book).end(exit, outcome.skipped)?;
+    command.tell(&lock(&book).state)?;
     Ok(exit)
 }
 
@@ -227,7 +232,13 @@ pub async fn check(arguments: &CheckArguments) -> Result<Exit> {
         let lines: Vec<String> = checks.iter().map(|it| format!("{it}\n")).collect();
         crate::print(&lines.concat())?;
     }
-    Ok(if all { Exit::Done } else { Exit::SomeFailed })
+    Ok(exit)
+}
+
+/// A credential that may be renewed is waited for until the user wants to stop.
+fn patience(narrator: &Narrator, stop: &Stop) -> Patience {
+    let (narrator, stop) = (narrator.clone(), stop.clone());
+    Patience::new(move |line| narrator.warn(line), move || stop.is_stopped())
 }
 
 fn told(times: u32) -> &'static str {

@@ -10,6 +10,7 @@ use guidellm_results_model::Exit;
 use guidellm_results_model::documents::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::outlook::Failure;
 
@@ -30,6 +31,9 @@ pub struct State {
     pub uuid: String,
     /// Where its objects are.
     pub namespace: String,
+    /// Stands for its folder, where others see who runs it.
+    #[serde(default)]
+    pub holder: String,
     /// What it runs: a digest of all its objects.
     pub digest: String,
     /// What the cluster said of itself and of what was measured: members of each `jobSummary`.
@@ -95,6 +99,7 @@ impl JobRecord {
 pub(super) struct Book {
     folder: PathBuf,
     pub(super) state: State,
+    is_new: bool,
     _held: File,
 }
 
@@ -110,7 +115,7 @@ impl Book {
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         let held = hold(folder)?;
         let known = read(folder)?;
-        let state = match (known, resume) {
+        let mut state = match (known, resume) {
             (None, true) => bail!(
                 "{}: there is no run to go on with; leave --resume out, or name its --folder",
                 folder.join(FILE).display()
@@ -133,6 +138,7 @@ impl Book {
                 version: VERSION,
                 uuid: uuid.to_owned(),
                 namespace: namespace.to_owned(),
+                holder: String::new(),
                 digest: digest.to_owned(),
                 facts: Map::new(),
                 exit: None,
@@ -140,9 +146,13 @@ impl Book {
                 jobs: Vec::new(),
             },
         };
+        if state.holder.is_empty() {
+            state.holder = Uuid::new_v4().simple().to_string();
+        }
         let book = Self {
             folder: folder.to_owned(),
             state,
+            is_new: !resume,
             _held: held,
         };
         book.write()?;
@@ -176,6 +186,13 @@ impl Book {
             None => self.state.jobs.push(record.clone()),
         }
         self.write()
+    }
+
+    /// Leaves no run behind that was refused before it had begun anything.
+    pub(super) fn forget(&self) {
+        if self.is_new {
+            drop(fs::remove_file(self.folder.join(FILE)));
+        }
     }
 
     /// Writes down that all is over: who looks later cannot tell it from a run that was killed.
