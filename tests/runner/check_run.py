@@ -124,6 +124,27 @@ def check_matrix(world: Playground) -> list[str]:
     return found
 
 
+def check_rendered(world: Playground) -> list[str]:
+    """What is rendered can be applied where nothing is yet; `gc` leaves the namespaces, which may be others'."""
+    uuid = "rendered"
+    (world.folder / "map.yaml.j2").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: map, namespace: {{ namespace }}}\n"
+    )
+    text = "jobs: [{name: a, jobIterations: 2, namespacedIterations: true, objects: [{objectTemplate: map.yaml.j2}]}]\n"
+    command = [world.binary, "render", *suite(world, uuid, text), "-n", uuid, "--uuid", uuid]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    world.cluster.kubectl("apply", "-f", "-", input=done.stdout)
+    found = [] if len(world.objects(uuid)) == 2 else [f"objects: {world.objects(uuid)}: {done}"]
+    gone = subprocess.run(
+        [world.binary, "gc", "--uuid", uuid, "--kubeconfig", str(world.cluster.kubeconfig)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    names = world.cluster.kubectl("get", "namespaces", "-o", "name").split()
+    if gone.returncode or not {"namespace/rendered-0", "namespace/rendered-1"} <= set(names):
+        found.append(f"gc: {gone}: {names}")
+    return found + left(world, uuid)
+
+
 def fails(
     world: Playground, uuid: str, words: str, seconds: float, arguments: list[str], *,
     skipped: int | None = None,
@@ -243,6 +264,22 @@ def check_gateway_not_programmed(world: Playground) -> list[str]:
         world.held.clear()
 
 
+def check_wrong_prometheus(world: Playground) -> list[str]:
+    """Nobody listens at the URL, which is told before it is waited for."""
+    there = ("--set", "metricsEndpoints.0.endpoint=http://127.0.0.1:1")
+    arguments = [*suite(world, "deaf"), *there, "--query-give-up-after", "3s"]
+    process, start = world.start("deaf", *arguments), time.monotonic()
+    lines = [process.stderr.readline() for _ in range(2)]
+    noticed = time.monotonic() - start
+    code, _, told = ended(process)
+    found = [] if code == 2 else [f"exit code {code}: {told}"]
+    if "warning: Prometheus at http://127.0.0.1:1/" not in lines[1] or noticed > 2:
+        found.append(f"told after {noticed:.0f} s: {lines}")
+    if told.count("warning: Prometheus") or "metricsEndpoints=[]" not in told:
+        found.append(f"told: {told}")
+    return found + left(world, "deaf")
+
+
 def check_unknown_kinds(world: Playground) -> list[str]:
     """What the cluster lacks is told before anything is made."""
     text = TWO.replace("indexer-rbac.yaml.j2", "odd.yaml.j2")
@@ -264,22 +301,6 @@ def check_api_server_restarts(world: Playground) -> list[str]:
     found = [] if code == 0 else [f"exit code {code}: {told}"]
     wrong = {name: it for name, it in world.summaries("restart").items() if not it["passed"]}
     return found + ([f"failed: {wrong}"] if wrong else []) + left(world, "restart")
-def check_wrong_prometheus(world: Playground) -> list[str]:
-    """Nobody listens at the URL, which is told before it is waited for."""
-    there = ("--set", "metricsEndpoints.0.endpoint=http://127.0.0.1:1")
-    arguments = [*suite(world, "deaf"), *there, "--query-give-up-after", "3s"]
-    process, start = world.start("deaf", *arguments), time.monotonic()
-    lines = [process.stderr.readline() for _ in range(2)]
-    noticed = time.monotonic() - start
-    code, _, told = ended(process)
-    found = [] if code == 2 else [f"exit code {code}: {told}"]
-    if "warning: Prometheus at http://127.0.0.1:1/" not in lines[1] or noticed > 2:
-        found.append(f"told after {noticed:.0f} s: {lines}")
-    if told.count("warning: Prometheus") or "metricsEndpoints=[]" not in told:
-        found.append(f"told: {told}")
-    return found + left(world, "deaf")
-
-
 
 
 def check_token_expires(world: Playground) -> list[str]:
@@ -287,6 +308,7 @@ def check_token_expires(world: Playground) -> list[str]:
     the next one in the file, and ends soon if it is stopped before there is one."""
     uuid, account = "token", ("-n", "default")
     token, kubeconfig = world.folder / "a-token", world.folder / "token.kubeconfig"
+    refusal = "HTTP 401"
     admin = json.loads(world.cluster.kubectl("config", "view", "--raw", "-o", "json"))
     admin["users"][0]["user"] = {"tokenFile": str(token)}
     kubeconfig.write_text(json.dumps(admin))
@@ -308,39 +330,10 @@ def check_token_expires(world: Playground) -> list[str]:
     renew()
     code, _, told = ended(process)
     found = [] if code == 0 else [f"exit code {code}: {told}"]
-    refusal = "HTTP 401"
-    if sorted(world.summaries(uuid)) != ["first", "prepare", "second"]:
-        found.append(f"summaries of {sorted(world.summaries(uuid))}")
-    return found + left(world, uuid)
-
-
-def check_killed_and_resumed(world: Playground) -> list[str]:
-    """SIGKILL at any moment, several times: each job is there once, and none runs twice."""
-    uuid, found, seed = "killed", [], time.time_ns()
-    chance = random.Random(seed)
-    print(f"        seed {seed}")
-    arguments = suite(world, uuid)
-    world.cluster.outcome("succeed", {RUN: uuid}, delay="2s")
-    process = world.start(uuid, *arguments)
-    for _ in range(5):
-        time.sleep(chance.uniform(0.3, 4))
-        process.kill()
-        process.communicate()
-        resume = ["--resume"] if (world.folder / uuid / "run.json").exists() else []
-        if resume:
-            found += status(world, uuid, 1, "interrupted", f"--uuid {uuid} --resume", f"gc --uuid {uuid}")
-        process = world.start(uuid, *arguments, *resume)
     if told.count(refusal) != 1 or "takes the credential again" not in told:
         found.append(f"not told once: {told}")
-    code, told, words = ended(process)
-    if code:
-        found.append(f"seed {seed}: exit code {code}: {words}")
-    if [it["name"] for it in told.get("jobs", [])] != ["prepare", "first", "second"]:
-        found.append(f"seed {seed}: {told}")
-    summaries = world.summaries(uuid)
-    if sorted(summaries) != ["first", "prepare", "second"]:
-        found.append(f"seed {seed}: summaries of {sorted(summaries)}")
-    found += [f"{name} failed: {it}" for name, it in summaries.items() if not it["passed"]]
+    if sorted(world.summaries(uuid)) != ["first", "prepare", "second"]:
+        found.append(f"summaries of {sorted(world.summaries(uuid))}")
     found += left(world, uuid)
 
     world.cluster.outcome("run", {RUN: "expired", JOB: "first"})
@@ -363,6 +356,34 @@ def check_killed_and_resumed(world: Playground) -> list[str]:
     renew()
     world.cluster.kubectl("delete", "namespace", "expired")
     return found
+
+
+def check_killed_and_resumed(world: Playground) -> list[str]:
+    """SIGKILL at any moment, several times: each job is there once, and none runs twice."""
+    uuid, found, seed = "killed", [], time.time_ns()
+    chance = random.Random(seed)
+    print(f"        seed {seed}")
+    arguments = suite(world, uuid)
+    world.cluster.outcome("succeed", {RUN: uuid}, delay="2s")
+    process = world.start(uuid, *arguments)
+    for _ in range(5):
+        time.sleep(chance.uniform(0.3, 4))
+        process.kill()
+        process.communicate()
+        resume = ["--resume"] if (world.folder / uuid / "run.json").exists() else []
+        if resume:
+            found += status(world, uuid, 1, "interrupted", f"--uuid {uuid} --resume", f"gc --uuid {uuid}")
+        process = world.start(uuid, *arguments, *resume)
+    code, told, words = ended(process)
+    if code:
+        found.append(f"seed {seed}: exit code {code}: {words}")
+    if [it["name"] for it in told.get("jobs", [])] != ["prepare", "first", "second"]:
+        found.append(f"seed {seed}: {told}")
+    summaries = world.summaries(uuid)
+    if sorted(summaries) != ["first", "prepare", "second"]:
+        found.append(f"seed {seed}: summaries of {sorted(summaries)}")
+    found += [f"{name} failed: {it}" for name, it in summaries.items() if not it["passed"]]
+    return found + left(world, uuid)
 
 
 def check_clean_up_is_killed(world: Playground) -> list[str]:
@@ -504,6 +525,7 @@ def check_two_runs(world: Playground) -> list[str]:
     found = status(world, "one", 0, "running")
     code, _, told = world.run("third", *suite(world, "third"), "-n", "one")
     found += [] if code == 1 and "of run one" in told else [f"third: exit code {code}: {told}"]
+    found += refused_elsewhere(world, "one")
     for name, process in (("one", one), ("two", two)):
         code, _, told = ended(process)
         if code:
@@ -512,28 +534,6 @@ def check_two_runs(world: Playground) -> list[str]:
     return found
 
 
-def check_many_jobs(world: Playground) -> list[str]:
-    """500 Jobs, as fast as the suite allows and no faster."""
-    count, qps, burst = 500, 40, 20
-    (world.folder / "one.yaml.j2").write_text("""
-apiVersion: batch/v1
-kind: Job
-metadata: {name: {{ "one-" ~ iteration }}, namespace: {{ namespace }}}
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers: [{name: one, image: none}]
-""")
-    found += refused_elsewhere(world, "one")
-    text = f"""
-jobs:
-  - {{name: many, jobIterations: {count}, qps: {qps}, burst: {burst}, objects: [{{objectTemplate: one.yaml.j2}}]}}
-metricsEndpoints: [{{metrics: [metrics.yml]}}]
-"""
-    process = world.start("many", *suite(world, "many", text), "--keep")
-    code, _, told = ended(process)
-    found = [] if code == 0 else [f"exit code {code}: {told}"]
 def refused_elsewhere(world: Playground, uuid: str) -> list[str]:
     """The same run from another folder is refused, and touches nothing."""
     before, folder = world.objects(uuid), world.folder / f"{uuid}-elsewhere"
@@ -577,6 +577,27 @@ def check_killed_and_elsewhere(world: Playground) -> list[str]:
     return found + ([f"gc leaves {leases}"] if leases else []) + left(world, uuid)
 
 
+def check_many_jobs(world: Playground) -> list[str]:
+    """500 Jobs, as fast as the suite allows and no faster."""
+    count, qps, burst = 500, 40, 20
+    (world.folder / "one.yaml.j2").write_text("""
+apiVersion: batch/v1
+kind: Job
+metadata: {name: {{ "one-" ~ iteration }}, namespace: {{ namespace }}}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: one, image: none}]
+""")
+    text = f"""
+jobs:
+  - {{name: many, jobIterations: {count}, qps: {qps}, burst: {burst}, objects: [{{objectTemplate: one.yaml.j2}}]}}
+metricsEndpoints: [{{metrics: [metrics.yml]}}]
+"""
+    process = world.start("many", *suite(world, "many", text), "--keep")
+    code, _, told = ended(process)
+    found = [] if code == 0 else [f"exit code {code}: {told}"]
     listed = json.loads(world.cluster.kubectl("get", "jobs", "-n", "many", "-o", "json"))["items"]
     made = Counter(it["metadata"]["creationTimestamp"] for it in listed)
     if not listed:

@@ -28,9 +28,10 @@ pub struct Cli {
 enum Command {
     /// Print the scenarios as JSON
     Scenarios(SuiteArguments),
-    /// Print the objects that would be applied, as one stream of YAML
+    /// Print the objects that would be applied, as one stream of YAML, and the namespaces that they need
     #[command(after_help = "Examples:
-  llm-d-scale render | kubectl apply --dry-run=server -f -
+  llm-d-scale render | kubectl apply -f -
+  llm-d-scale render -n default | kubectl apply --dry-run=server -f -    # in a namespace that is there
   llm-d-scale render --config suite.yaml --set vars.gaie=false --uuid \"$UUID\" > objects.yaml")]
     Render(RenderArguments),
     /// Tell what would be run, in which order and for how long
