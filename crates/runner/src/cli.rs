@@ -13,7 +13,7 @@ use crate::collect::{self, CollectArguments};
 use crate::import;
 use crate::render::RenderArguments;
 use crate::run::{self, CheckArguments, GcArguments, RunCommand, StatusArguments};
-use crate::suite::{Given, LLM_D_SCALE, Suite};
+use crate::suite::{Given, LLM_D_SCALE, Suite, SuiteError};
 use crate::templates::Files;
 
 /// Load scenarios for the llm-d inference scheduler.
@@ -163,12 +163,17 @@ impl SuiteArguments {
                 serde_json::to_string(namespace)?,
             ));
         }
+        let read = |text: &str| {
+            let suite = Suite::read(text, &given)?;
+            suite.check_set(text, &given, &self.files())?;
+            Ok::<_, SuiteError>(suite)
+        };
         let Some(path) = &self.config else {
-            return Ok(Suite::read(LLM_D_SCALE, &given)?);
+            return Ok(read(LLM_D_SCALE)?);
         };
         let place = || path.display().to_string();
         let text = std::fs::read_to_string(path).with_context(place)?;
-        Suite::read(&text, &given).with_context(place)
+        read(&text).with_context(place)
     }
 
     /// Where its files are: beside it, and in the user's folder.

@@ -424,6 +424,16 @@ fn what_cannot_be_set_is_refused_with_its_path() {
             "1",
             "--set global.gc.x: `x` is asked of a value that has no members",
         ),
+        (
+            "vars.eppArgs",
+            "--v=3",
+            "--set vars.eppArgs: `--v=3` is where a list is needed: --set 'vars.eppArgs=[--v=3]'",
+        ),
+        (
+            "vars.vllmArgs",
+            "7",
+            "--set vars.vllmArgs: `7` is where a list is needed",
+        ),
         ("vars..x", "1", "--set vars..x: a name in it is empty"),
         ("", "1", "--set : a name in it is empty"),
     ] {
@@ -432,16 +442,6 @@ fn what_cannot_be_set_is_refused_with_its_path() {
     }
 }
 
-#[test]
-fn what_is_not_yaml_is_refused() {
-    for text in [
-        "a: [",
-        "a: 1\na: 2\n",
-        "--- 1\n--- 2\n",
-        "\t",
-        "a: !!binary x",
-        "&a [*a]",
-        "{? [x] : y}",
 #[test]
 fn a_list_may_be_set_to_a_list_or_what_an_expression_gives() {
     for (value, list) in [
@@ -514,6 +514,16 @@ fn two_objects_are_not_made_into_one_silently() {
     assert_eq!(of(&generated).unwrap(), ["c-u-0", "c-u-1"]);
 }
 
+#[test]
+fn what_is_not_yaml_is_refused() {
+    for text in [
+        "a: [",
+        "a: 1\na: 2\n",
+        "--- 1\n--- 2\n",
+        "\t",
+        "a: !!binary x",
+        "&a [*a]",
+        "{? [x] : y}",
         ".nan",
         "a: 1e999",
     ] {
