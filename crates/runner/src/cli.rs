@@ -30,8 +30,8 @@ enum Command {
     Scenarios(SuiteArguments),
     /// Print the objects that would be applied, as one stream of YAML, and the namespaces that they need
     #[command(after_help = "Examples:
-  llm-d-scale render | kubectl apply -f -
-  llm-d-scale render -n default | kubectl apply --dry-run=server -f -    # in a namespace that is there
+  llm-d-scale render --show-secrets | kubectl apply -f -
+  llm-d-scale render -n default | kubectl apply --dry-run=server -f -    # where it is there
   llm-d-scale render --config suite.yaml --set vars.gaie=false --uuid \"$UUID\" > objects.yaml")]
     Render(RenderArguments),
     /// Tell what would be run, in which order and for how long
@@ -60,8 +60,8 @@ server stayed away: what was unsent is in the run's folder."
   llm-d-scale status \"llm-d-scale-$UUID\"
   llm-d-scale status \"llm-d-scale-$UUID\" --json    # status: running, interrupted or ended
 
-Exit codes: that of the run, once it has ended; as long as it is running 0, or 1 if a job has failed;
-1 also if it was interrupted, as the process that ran it is gone; 2 if there is no run in the folder.")]
+Exit codes: that of the run, once it has ended; 0 as long as it is running, but 1 if a job has failed;
+1 if it was interrupted: the process that ran it is gone; 2 if there is no run in the folder.")]
     Status(StatusArguments),
     /// Delete what a run made
     #[command(after_help = "Examples:

@@ -185,7 +185,9 @@ impl Suite {
             };
             let name = name.split('.').next().unwrap_or_default();
             let is_known = Vars::default().all().contains_key(name) || names(text, name);
-            if is_known || self.files().any(|file| files.name(&file, name)) {
+            // A value that is set may name another one.
+            let is_named = given.set.iter().any(|(_, value)| names(value, name));
+            if is_known || is_named || self.files().any(|file| files.name(&file, name)) {
                 continue;
             }
             let others = self.vars.all().keys().map(|it| &**it);

@@ -403,6 +403,13 @@ fn what_is_set_and_named_nowhere_is_refused() {
     for set in ["vars.own=2", "vars.seed=3", "vars.model=x"] {
         assert_eq!(told(&["-c", &suite, "--set", set]).0, Some(0), "{set}");
     }
+    let by_another = [
+        "--set",
+        "vars.promptLength=7",
+        "--set",
+        "vars.seed={{ vars.promptLength }}",
+    ];
+    assert_eq!(told(&by_another).0, Some(0));
     let mine = ["-c", &suite, "--set", "vars.mine.deep=2"];
     assert_eq!(told(&mine).0, Some(2));
     // A template of the user's own names it, and does without.
