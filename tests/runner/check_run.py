@@ -84,6 +84,16 @@ def check_whole_suite(world: Playground) -> list[str]:
     return found + left(world, uuid)
 
 
+def status(world: Playground, uuid: str, code: int, told: str, *parts: str) -> list[str]:
+    """What `status` has to say of a run, in words and as JSON, and by its exit code."""
+    command = [world.binary, "status", str(world.folder / uuid)]
+    words = subprocess.run(command, capture_output=True, text=True, check=False)
+    parsed = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
+    found = {(words.returncode, told), (parsed.returncode, json.loads(parsed.stdout)["status"])}
+    wrong = [f"status: {found}: {words.stdout}"] if found != {(code, told)} else []
+    return wrong + [f"status does not tell {it}: {words.stdout}" for it in (told, *parts) if it not in words.stdout]
+
+
 def left(world: Playground, uuid: str) -> list[str]:
     """What should have been deleted."""
     stay = world.objects(uuid)
@@ -112,6 +122,27 @@ def check_matrix(world: Playground) -> list[str]:
                     "apply", "--dry-run=server", "--validate=strict", "-f", "-", input=done.stdout
                 )
     return found
+
+
+def check_rendered(world: Playground) -> list[str]:
+    """What is rendered can be applied where nothing is yet; `gc` leaves the namespaces, which may be others'."""
+    uuid = "rendered"
+    (world.folder / "map.yaml.j2").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: map, namespace: {{ namespace }}}\n"
+    )
+    text = "jobs: [{name: a, jobIterations: 2, namespacedIterations: true, objects: [{objectTemplate: map.yaml.j2}]}]\n"
+    command = [world.binary, "render", *suite(world, uuid, text), "-n", uuid, "--uuid", uuid]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    world.cluster.kubectl("apply", "-f", "-", input=done.stdout)
+    found = [] if len(world.objects(uuid)) == 2 else [f"objects: {world.objects(uuid)}: {done}"]
+    gone = subprocess.run(
+        [world.binary, "gc", "--uuid", uuid, "--kubeconfig", str(world.cluster.kubeconfig)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    names = world.cluster.kubectl("get", "namespaces", "-o", "name").split()
+    if gone.returncode or not {"namespace/rendered-0", "namespace/rendered-1"} <= set(names):
+        found.append(f"gc: {gone}: {names}")
+    return found + left(world, uuid)
 
 
 def fails(
@@ -233,6 +264,22 @@ def check_gateway_not_programmed(world: Playground) -> list[str]:
         world.held.clear()
 
 
+def check_wrong_prometheus(world: Playground) -> list[str]:
+    """Nobody listens at the URL, which is told before it is waited for."""
+    there = ("--set", "metricsEndpoints.0.endpoint=http://127.0.0.1:1")
+    arguments = [*suite(world, "deaf"), *there, "--query-give-up-after", "3s"]
+    process, start = world.start("deaf", *arguments), time.monotonic()
+    lines = [process.stderr.readline() for _ in range(2)]
+    noticed = time.monotonic() - start
+    code, _, told = ended(process)
+    found = [] if code == 2 else [f"exit code {code}: {told}"]
+    if "warning: Prometheus at http://127.0.0.1:1/" not in lines[1] or noticed > 2:
+        found.append(f"told after {noticed:.0f} s: {lines}")
+    if told.count("warning: Prometheus") or "metricsEndpoints=[]" not in told:
+        found.append(f"told: {told}")
+    return found + left(world, "deaf")
+
+
 def check_unknown_kinds(world: Playground) -> list[str]:
     """What the cluster lacks is told before anything is made."""
     text = TWO.replace("indexer-rbac.yaml.j2", "odd.yaml.j2")
@@ -257,9 +304,11 @@ def check_api_server_restarts(world: Playground) -> list[str]:
 
 
 def check_token_expires(world: Playground) -> list[str]:
-    """The token of a file is refused from a moment on; the run goes on with the next one in it."""
+    """The token of a file is refused from a moment on, which is told at once, and once; the run goes on with
+    the next one in the file, and ends soon if it is stopped before there is one."""
     uuid, account = "token", ("-n", "default")
     token, kubeconfig = world.folder / "a-token", world.folder / "token.kubeconfig"
+    refusal = "HTTP 401"
     admin = json.loads(world.cluster.kubectl("config", "view", "--raw", "-o", "json"))
     admin["users"][0]["user"] = {"tokenFile": str(token)}
     kubeconfig.write_text(json.dumps(admin))
@@ -281,9 +330,32 @@ def check_token_expires(world: Playground) -> list[str]:
     renew()
     code, _, told = ended(process)
     found = [] if code == 0 else [f"exit code {code}: {told}"]
+    if told.count(refusal) != 1 or "takes the credential again" not in told:
+        found.append(f"not told once: {told}")
     if sorted(world.summaries(uuid)) != ["first", "prepare", "second"]:
         found.append(f"summaries of {sorted(world.summaries(uuid))}")
-    return found + left(world, uuid)
+    found += left(world, uuid)
+
+    world.cluster.outcome("run", {RUN: "expired", JOB: "first"})
+    process = world.start("expired", *suite(world, "expired"), "--kubeconfig", str(kubeconfig))
+    world.cluster.wait("the first job", lambda: "job.batch/first-expired" in world.objects("expired"))
+    world.cluster.kubectl("delete", "serviceaccount", "runner", *account)
+    start, lines = time.monotonic(), []
+    for line in process.stderr:
+        lines.append(line)
+        if refusal in line:
+            break
+    noticed, start = time.monotonic() - start, time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    code, _, told = ended(process)
+    told, took = "".join(lines) + told, time.monotonic() - start
+    print(f"        told after {noticed:.0f} s, stopped after {took:.0f} s")
+    # The API server itself believes in a token for some seconds after its end.
+    if code != 1 or noticed > 20 or took > 20 or "log in again" not in told:
+        found.append(f"expired: exit code {code}, told after {noticed:.0f} s, stopped after {took:.0f} s: {told}")
+    renew()
+    world.cluster.kubectl("delete", "namespace", "expired")
+    return found
 
 
 def check_killed_and_resumed(world: Playground) -> list[str]:
@@ -299,6 +371,8 @@ def check_killed_and_resumed(world: Playground) -> list[str]:
         process.kill()
         process.communicate()
         resume = ["--resume"] if (world.folder / uuid / "run.json").exists() else []
+        if resume:
+            found += status(world, uuid, 1, "interrupted", f"--uuid {uuid} --resume", f"gc --uuid {uuid}")
         process = world.start(uuid, *arguments, *resume)
     code, told, words = ended(process)
     if code:
@@ -438,6 +512,7 @@ def check_timeout(world: Playground) -> list[str]:
     found = [] if code == 4 and told.get("skipped") == 1 else [f"exit code {code}: {told} {words}"]
     if world.summaries("late").get("first", {}).get("passed") is not False:
         found.append("it is not told that the job failed")
+    found += status(world, "late", 4, "ended", "exit code 4", "1 jobs not run")
     return found + left(world, "late")
 
 
@@ -447,14 +522,59 @@ def check_two_runs(world: Playground) -> list[str]:
     world.cluster.outcome("succeed", {RUN: "one"}, delay="10s")
     one, two = world.start("one", *suite(world, "one")), world.start("two", *arguments)
     world.cluster.wait("the job of one", lambda: "job.batch/first-one" in world.objects("one"))
+    found = status(world, "one", 0, "running")
     code, _, told = world.run("third", *suite(world, "third"), "-n", "one")
-    found = [] if code == 1 and "of run one" in told else [f"third: exit code {code}: {told}"]
+    found += [] if code == 1 and "of run one" in told else [f"third: exit code {code}: {told}"]
+    found += refused_elsewhere(world, "one")
     for name, process in (("one", one), ("two", two)):
         code, _, told = ended(process)
         if code:
             found.append(f"{name}: exit code {code}: {told}")
         found += left(world, name)
     return found
+
+
+def refused_elsewhere(world: Playground, uuid: str) -> list[str]:
+    """The same run from another folder is refused, and touches nothing."""
+    before, folder = world.objects(uuid), world.folder / f"{uuid}-elsewhere"
+    code, _, told = world.run(uuid, *suite(world, uuid), "--folder", str(folder))
+    parts = (f"run {uuid} is being run by another llm-d-scale", f"{world.folder / uuid} on ", "another --uuid")
+    found = [f"{uuid} elsewhere: exit code {code}: {told}"] if code != 2 else []
+    found += [f"not told: {it}: {told}" for it in parts if it not in told]
+    if sorted(set(before) - set(world.objects(uuid))):
+        found.append(f"deleted: {before}, {world.objects(uuid)}")
+    if (folder / "run.json").exists():
+        found.append("a run that was refused has left a book")
+    return found
+
+
+def check_killed_and_elsewhere(world: Playground) -> list[str]:
+    """A run that was killed is free for another folder, once it is certain that it was."""
+    uuid = "dead"
+    world.cluster.outcome("succeed", {RUN: uuid, JOB: "first"}, delay="40s")
+    process = world.start(uuid, *suite(world, uuid))
+    world.cluster.wait("the first job", lambda: f"job.batch/first-{uuid}" in world.objects(uuid))
+    process.kill()
+    process.communicate()
+    found = refused_elsewhere(world, uuid)
+    time.sleep(31)
+    code, told, words = world.run(uuid, *suite(world, uuid), "--folder", str(world.folder / "other"), "--keep")
+    if code:
+        found.append(f"exit code {code}: {told} {words}")
+    leases = world.cluster.kubectl("get", "leases", "-n", uuid, "-o", "name").split()
+    found += [f"stays: {leases}"] if leases else []
+    # Whoever was killed leaves one, which goes with the rest.
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+             "metadata": {"name": "left", "namespace": uuid, "labels": {"llm-d-scale/held-run": uuid}}}  # fmt: skip
+    world.cluster.apply(json.dumps(lease))
+    done = subprocess.run(
+        [world.binary, "gc", "--uuid", uuid, "--kubeconfig", str(world.cluster.kubeconfig)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        found.append(f"gc: {done.stderr}")
+    leases = world.cluster.kubectl("get", "leases", "-A", "-l", f"llm-d-scale/held-run={uuid}", "-o", "name").split()
+    return found + ([f"gc leaves {leases}"] if leases else []) + left(world, uuid)
 
 
 def check_many_jobs(world: Playground) -> list[str]:

@@ -128,6 +128,37 @@ def check_rights(world: World) -> list[str]:
     return found + wrong(world.left("rights"), [], "made all the same")
 
 
+def check_rights_of_objects(world: World) -> list[str]:
+    """What takes more than to make objects: to look for the namespace, to make it only if it is not there,
+    and to have what a role gives."""
+    user = few_rights.config(world.cluster, world.folder, "less", [
+        {"apiGroups": [""], "resources": few_rights.CORE + ["pods/exec"],
+         "verbs": ["get", "list", "watch", "patch", "delete"]},
+        {"apiGroups": [""], "resources": ["serviceaccounts", "pods/exec"], "verbs": ["create"]},
+        {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"],
+         "verbs": ["create", "get", "list", "patch", "delete"]},
+        {"apiGroups": ["batch"], "resources": ["*"], "verbs": ["*"]},
+    ])  # fmt: skip
+
+    def denied() -> tuple[int, str, str]:
+        process = world.start("check", "less", "--skip-probe", config=user)
+        out, words = process.communicate(timeout=60)
+        checks = {it["name"]: it for it in json.loads(out)}
+        return process.returncode, checks["rights"]["detail"], checks.get("lease", {}).get("detail", words)
+
+    code, rights, lease = denied()
+    # Its role lets the sidecar write Events of events.k8s.io.
+    found = wrong(code, 1, "check") + told(rights, "you may not create events, create namespaces, patch events in")
+    found += told(lease, "you may not get, create, update, delete leases in less")
+    world.cluster.kubectl("create", "namespace", "less")
+    found += told(denied()[1], "you may not create events, patch events in")
+    nobody = few_rights.config(world.cluster, world.folder, "blind", [
+        {"apiGroups": ["*"], "resources": [it for it in few_rights.CORE if it != "namespaces"], "verbs": ["*"]},
+    ])  # fmt: skip
+    process = world.start("check", "less", "--skip-probe", config=nobody)
+    return found + told(process.communicate(timeout=60)[0], "get namespaces")
+
+
 def held(world: World, uuid: str, pod: str, why: str) -> list[str]:
     """`gc` deletes nothing of a run, and says which pod it is for, and what to do."""
     before = world.left(uuid)
@@ -248,8 +279,12 @@ def check_no_cluster(world: World) -> list[str]:
     told_of["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
     gone = world.folder / "gone.kubeconfig"
     gone.write_text(json.dumps(told_of))
+    process = world.start("check", "nobody", config=gone)
+    _, words = process.communicate(timeout=60)
+    found = wrong(process.returncode, 2, f"check: {words}")
     code, _, words = world.gc("nobody", "--timeout", "3s", config=gone)
-    return wrong(code, 2, f"gc: {words}") + told(words.split("trying again")[0], "warning: cannot list pods")
+    found += wrong(code, 2, f"gc: {words}")
+    return found + told(words.split("trying again")[0], "warning: cannot list pods")
 
 
 CHECKS = tuple(it for name, it in list(globals().items()) if name.startswith("check_"))

@@ -14,22 +14,23 @@ CORE = [
     "secrets", "serviceaccounts", "services",
 ]  # fmt: skip
 
+ALL = [
+    {"apiGroups": [""], "resources": CORE, "verbs": ["*"]},
+    {"apiGroups": GROUPS, "resources": ["*"], "verbs": ["*"]},
+]
 
-def config(cluster: Cluster, folder: Path) -> Path:
+
+def config(cluster: Cluster, folder: Path, name: str = "few", rules: list[dict] = ALL) -> Path:  # noqa: B006
     """Makes a user, and its configuration."""
-    rules = [
-        {"apiGroups": [""], "resources": CORE, "verbs": ["*"]},
-        {"apiGroups": GROUPS, "resources": ["*"], "verbs": ["*"]},
-    ]
-    group, about = "rbac.authorization.k8s.io", {"name": "few"}
+    group, about = "rbac.authorization.k8s.io", {"name": name}
     cluster.apply(documents([
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {**about, "namespace": "default"}},
         {"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": about, "rules": rules},
         {"apiVersion": f"{group}/v1", "kind": "ClusterRoleBinding", "metadata": about,
-         "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "few"},
-         "subjects": [{"kind": "ServiceAccount", "name": "few", "namespace": "default"}]},
+         "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},
+         "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": "default"}]},
     ]))  # fmt: skip
-    return signed_in(cluster, folder, "few")
+    return signed_in(cluster, folder, name)
 
 
 def within(cluster: Cluster, folder: Path, namespace: str) -> Path:

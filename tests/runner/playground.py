@@ -118,9 +118,10 @@ class Playground:
         own = () if "-n" in more else ("-n", uuid)
         if "--kubeconfig" not in more:
             own += ("--kubeconfig", str(self.cluster.kubeconfig))
+        if "--folder" not in more:
+            own += ("--folder", str(self.folder / uuid))
         return [
-            self.binary, "run", "--uuid", uuid, *own, "--folder", str(self.folder / uuid),
-            "--skip-probe", "--scrape-interval", "100ms",
+            self.binary, "run", "--uuid", uuid, *own, "--skip-probe", "--scrape-interval", "100ms",
             "--prometheus-url", self.prometheus.url, "--manifests", str(self.folder),
             "--set", "metricsEndpoints.0.metrics=[metrics.yml]", "--set", "metricsEndpoints.0.step=1s",
             "--es-server", self.server.url, "--es-index", index, "--json", *more,

@@ -13,7 +13,7 @@ use crate::collect::{self, CollectArguments};
 use crate::import;
 use crate::render::RenderArguments;
 use crate::run::{self, CheckArguments, GcArguments, RunCommand, StatusArguments};
-use crate::suite::{Given, LLM_D_SCALE, Suite};
+use crate::suite::{Given, LLM_D_SCALE, Suite, SuiteError};
 use crate::templates::Files;
 
 /// Load scenarios for the llm-d inference scheduler.
@@ -28,9 +28,10 @@ pub struct Cli {
 enum Command {
     /// Print the scenarios as JSON
     Scenarios(SuiteArguments),
-    /// Print the objects that would be applied, as one stream of YAML
+    /// Print the objects that would be applied, as one stream of YAML, and the namespaces that they need
     #[command(after_help = "Examples:
-  llm-d-scale render | kubectl apply --dry-run=server -f -
+  llm-d-scale render --show-secrets | kubectl apply -f -
+  llm-d-scale render -n default | kubectl apply --dry-run=server -f -    # where it is there
   llm-d-scale render --config suite.yaml --set vars.gaie=false --uuid \"$UUID\" > objects.yaml")]
     Render(RenderArguments),
     /// Tell what would be run, in which order and for how long
@@ -55,6 +56,12 @@ server stayed away: what was unsent is in the run's folder."
     )]
     Run(Box<RunCommand>),
     /// Tell how far a run is, from its folder
+    #[command(after_help = "Examples:
+  llm-d-scale status \"llm-d-scale-$UUID\"
+  llm-d-scale status \"llm-d-scale-$UUID\" --json    # status: running, interrupted or ended
+
+Exit codes: that of the run, once it has ended; 0 as long as it is running, but 1 if a job has failed;
+1 if it was interrupted: the process that ran it is gone; 2 if there is no run in the folder.")]
     Status(StatusArguments),
     /// Delete what a run made
     #[command(after_help = "Examples:
@@ -156,12 +163,17 @@ impl SuiteArguments {
                 serde_json::to_string(namespace)?,
             ));
         }
+        let read = |text: &str| {
+            let suite = Suite::read(text, &given)?;
+            suite.check_set(text, &given, &self.files())?;
+            Ok::<_, SuiteError>(suite)
+        };
         let Some(path) = &self.config else {
-            return Ok(Suite::read(LLM_D_SCALE, &given)?);
+            return Ok(read(LLM_D_SCALE)?);
         };
         let place = || path.display().to_string();
         let text = std::fs::read_to_string(path).with_context(place)?;
-        Suite::read(&text, &given).with_context(place)
+        read(&text).with_context(place)
     }
 
     /// Where its files are: beside it, and in the user's folder.

@@ -168,7 +168,7 @@ pub fn run(arguments: &CollectArguments) -> Result<Exit> {
         .build()
         .context("cannot start threads")?;
     let client = runtime.block_on(arguments.client())?;
-    match runtime.block_on(client.check()) {
+    match runtime.block_on(client.check(tell)) {
         Ok(()) => {}
         Err(error @ PrometheusError::Away { .. }) => {
             tell(&format!("error: {error}"));

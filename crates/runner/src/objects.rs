@@ -11,9 +11,12 @@ use serde_json::{Map, Value, json};
 pub const RUN: &str = "llm-d-scale/run";
 /// The label with the job of the suite.
 pub const JOB: &str = "llm-d-scale/job";
+/// The label of the Lease that says which run is being run: it is no object of the run, and goes by itself.
+pub const HELD: &str = "llm-d-scale/held-run";
 /// Who made it.
 pub const MANAGER: &str = "llm-d-scale";
-const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// The label with who made it.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
 /// What is there before what needs it; of a kind that is not named, it is not known that anything does.
 const ORDER: [&str; 21] = [

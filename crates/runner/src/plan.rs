@@ -1,7 +1,7 @@
 //! What a suite comes to: jobs with their objects, in the order in which they are applied. Nothing
 //! here talks to a cluster.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -80,6 +80,20 @@ pub enum PlanError {
         /// What is wrong.
         reason: String,
     },
+    /// Two objects would be one.
+    #[error(
+        "{object} is given twice: job `{}`, {}, and job `{}`, {}: the later one would take the other's \
+         place; give them different names, by `iteration`, `replica` or `jobName`, for example",
+        jobs[0], templates[0].display(), jobs[1], templates[1].display()
+    )]
+    Twice {
+        /// Kind and name.
+        object: String,
+        /// Of the suite.
+        jobs: [String; 2],
+        /// Their files.
+        templates: [PathBuf; 2],
+    },
 }
 
 /// Plans a suite.
@@ -88,24 +102,56 @@ pub enum PlanError {
 ///
 /// If a template cannot be filled in, or gives no objects of Kubernetes.
 pub fn plan(suite: &Suite, files: &Files, run: &Run) -> Result<Vec<PlannedJob>, PlanError> {
-    let planner = Planner { suite, files, run };
-    let jobs = suite.jobs.iter().map(|job| planner.job(job.clone(), None));
-    let scenarios = suite.scenarios.iter().enumerate();
-    let scenarios = scenarios.map(|(number, it)| {
+    let mut planner = Planner {
+        suite,
+        files,
+        run,
+        given: BTreeMap::new(),
+        made: 0,
+    };
+    let mut planned = Vec::new();
+    for job in &suite.jobs {
+        planned.push(planner.job(job.clone(), None)?);
+    }
+    for (number, it) in suite.scenarios.iter().enumerate() {
         let job = scenario::job(it, number, suite, run);
-        planner.job(job, Some(it))
-    });
-    jobs.chain(scenarios).collect()
+        planned.push(planner.job(job, Some(it))?);
+    }
+    Ok(planned)
 }
 
 struct Planner<'a> {
     suite: &'a Suite,
     files: &'a Files,
     run: &'a Run,
+    /// Where each object comes from, and what it is before it is marked.
+    given: BTreeMap<Identity, Origin>,
+    /// Tells objects whose names are generated from one another, also those of other jobs.
+    made: usize,
 }
 
+/// What tells an object from others: group, kind, namespace and name.
+type Identity = [String; 4];
+
+struct Origin {
+    job: String,
+    template: PathBuf,
+    manifest: Value,
+}
+
+/// Kinds without namespaces, as far as one can know without a cluster.
+const CLUSTER_WIDE: [&str; 7] = [
+    "Namespace",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CustomResourceDefinition",
+    "PriorityClass",
+    "PersistentVolume",
+    "StorageClass",
+];
+
 impl Planner<'_> {
-    fn job(&self, job: Job, scenario: Option<&Scenario>) -> Result<PlannedJob, PlanError> {
+    fn job(&mut self, job: Job, scenario: Option<&Scenario>) -> Result<PlannedJob, PlanError> {
         let mut objects = Vec::new();
         for iteration in 0..job.job_iterations {
             for template in &job.objects {
@@ -131,7 +177,7 @@ impl Planner<'_> {
     }
 
     fn add(
-        &self,
+        &mut self,
         objects: &mut Vec<Object>,
         job: &Job,
         template: &suite::Object,
@@ -167,14 +213,48 @@ impl Planner<'_> {
                 job: &job.name,
                 namespace: &namespace,
             };
-            let made = Object::new(manifest, owner, objects.len(), template.wait);
-            objects.push(made.map_err(|reason| PlanError::Object {
+            let made = Object::new(manifest.clone(), owner, self.made, template.wait);
+            let object = made.map_err(|reason| PlanError::Object {
                 job: job.name.clone(),
                 template: path.clone(),
                 reason: reason.to_string(),
-            })?);
+            })?;
+            self.made += 1;
+            let origin = Origin {
+                job: job.name.clone(),
+                template: path.clone(),
+                manifest,
+            };
+            if self.is_new(&object, origin)? {
+                objects.push(object);
+            }
         }
         Ok(())
+    }
+
+    /// Whether an object is not among those of its job yet. Two that are the same are one, as for what all
+    /// iterations share; of two that differ, the later one would take the other's place.
+    fn is_new(&mut self, object: &Object, origin: Origin) -> Result<bool, PlanError> {
+        let (group, _) = object.api_version().split_once('/').unwrap_or_default();
+        let is_cluster_wide = CLUSTER_WIDE.contains(&object.kind());
+        let namespace = if is_cluster_wide {
+            ""
+        } else {
+            object.namespace()
+        };
+        let identity = [group, object.kind(), namespace, object.name()].map(ToOwned::to_owned);
+        match self.given.get(&identity) {
+            Some(other) if other.manifest != origin.manifest => Err(PlanError::Twice {
+                object: object.told(),
+                jobs: [other.job.clone(), origin.job],
+                templates: [other.template.clone(), origin.template],
+            }),
+            Some(other) => Ok(other.job != origin.job),
+            None => {
+                self.given.insert(identity, origin);
+                Ok(true)
+            }
+        }
     }
 
     fn namespace(&self, job: &Job, iteration: u32) -> String {

@@ -1,11 +1,14 @@
 //! What a run would apply.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use clap::Args;
 use guidellm_indexer::cli::ServerArguments;
+use serde_json::{Value, json};
 
 use crate::cli::{RunArguments, SuiteArguments};
-use crate::objects::Object;
+use crate::objects::{MANAGED_BY, MANAGER, Object};
 use crate::plan::{PlannedJob, Run, plan};
 use crate::search::{self, PodsServer, Search};
 use crate::suite::Given;
@@ -53,16 +56,21 @@ impl RenderArguments {
     /// If the suite cannot be read or planned.
     pub(crate) fn render(&self) -> Result<String> {
         let jobs = self.jobs()?;
-        let objects = jobs.iter().flat_map(|job| &job.objects);
-        let manifests: Vec<_> = objects
-            .map(|object| {
+        let objects = || jobs.iter().flat_map(|job| &job.objects);
+        let rendered = objects().filter(|it| it.kind() == "Namespace");
+        let mut there: BTreeSet<&str> = rendered.map(Object::name).collect();
+        let mut manifests = Vec::new();
+        for job in &jobs {
+            let made = job.namespaces().into_iter().filter(|it| there.insert(it));
+            manifests.extend(made.map(namespace));
+            manifests.extend(job.objects.iter().map(|object| {
                 if self.show_secrets {
                     object.manifest.clone()
                 } else {
                     object.redacted()
                 }
-            })
-            .collect();
+            }));
+        }
         Ok(serde_saphyr::to_string_multiple(&manifests)?)
     }
 
@@ -74,6 +82,16 @@ impl RenderArguments {
     pub(crate) fn plan(&self) -> Result<String> {
         Ok(self.jobs()?.iter().map(told).collect())
     }
+}
+
+/// What a run makes if it is not there. Without the run's label: applied to one that was there, it would have
+/// `gc` delete it with all that is in it.
+fn namespace(name: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": { "name": name, "labels": { MANAGED_BY: MANAGER } },
+    })
 }
 
 fn told(job: &PlannedJob) -> String {

@@ -8,7 +8,8 @@ use crate::objects::short;
 use crate::plan::Run;
 use crate::suite::{Job, Object, Period, Scenario, Suite};
 
-const TEMPLATE: &str = "guidellm-job.yaml.j2";
+/// The template of its Job.
+pub(crate) const TEMPLATE: &str = "guidellm-job.yaml.j2";
 /// What a sample may take beside its measured time: GuideLLM's start and end, and sending documents.
 const OVERHEAD_SECONDS: u64 = 600;
 /// How long documents wait in a pod to be fetched: as long as a run that was killed may be resumed

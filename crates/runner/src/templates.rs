@@ -1,5 +1,6 @@
 //! The templates of objects: those of `manifests/`, which are in the program, and the user's.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::path::{Path, PathBuf};
 
@@ -102,6 +103,23 @@ impl Files {
             })
     }
 
+    /// Whether a file names something, or one that it includes. One that is not there names nothing.
+    pub(crate) fn name(&self, path: &Path, name: &str) -> bool {
+        let mut waiting = vec![path.to_owned()];
+        let mut seen = BTreeSet::new();
+        while let Some(path) = waiting.pop() {
+            let Ok(text) = self.read(&path) else {
+                continue;
+            };
+            if names(&text, name) {
+                return true;
+            }
+            let more = included(&text).map(PathBuf::from);
+            waiting.extend(more.filter(|it| seen.insert(it.clone())));
+        }
+        false
+    }
+
     /// The objects that a template gives.
     ///
     /// # Errors
@@ -126,6 +144,27 @@ impl Files {
     }
 }
 
+/// Whether a text names something, as a word of its own.
+pub(crate) fn names(text: &str, name: &str) -> bool {
+    let inner = |letter: char| letter.is_alphanumeric() || letter == '_';
+    text.match_indices(name).any(|(at, _)| {
+        let before = text.get(..at).and_then(|it| it.chars().next_back());
+        let after = text.get(at + name.len()..).and_then(|it| it.chars().next());
+        !before.is_some_and(inner) && !after.is_some_and(inner)
+    })
+}
+
+/// Names of files that a template includes. What is put together from parts is not among them.
+fn included(text: &str) -> impl Iterator<Item = &str> {
+    let tags = text
+        .split("{%")
+        .skip(1)
+        .filter_map(|it| it.split("%}").next());
+    let words = ["include", "import", "from", "extends"];
+    let tags = tags.filter(move |tag| words.iter().any(|word| names(tag, word)));
+    tags.flat_map(|tag| tag.split(['"', '\'']).skip(1).step_by(2))
+}
+
 fn fill(files: &Files, text: &str, context: &Value) -> Result<String, minijinja::Error> {
     let mut engine = Environment::new();
     engine.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -144,4 +183,33 @@ fn fill(files: &Files, text: &str, context: &Value) -> Result<String, minijinja:
     });
     let context = minijinja::Value::from(Serde(context));
     engine.template_from_str(text)?.render(context)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_names_what_is_in_it_or_in_what_it_includes() {
+        let folder = tempfile::tempdir().unwrap();
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write(
+            "outer.j2",
+            "a: {{ vars.first }}\n{% include 'inner.j2' %}\n",
+        );
+        write(
+            "inner.j2",
+            "{%- from \"outer.j2\" import x -%}\nb: {{ vars.second_one }}\n",
+        );
+        let files = Files::new(vec![folder.path().to_owned()]);
+        let named = |name| files.name(Path::new("outer.j2"), name);
+        assert!(named("first") && named("second_one"));
+        assert!(!named("second") && !named("irst") && !named("third"));
+        assert!(!files.name(Path::new("missing.j2"), "first"));
+        assert!(
+            files.name(Path::new("epp-deployment.yaml.j2"), "eppArgs"),
+            "a built-in one"
+        );
+    }
 }

@@ -1,12 +1,7 @@
 //! What can go wrong with a cluster.
 
-use std::time::Duration;
-
 use guidellm_indexer::cluster::chain;
-use tokio::time::{Instant, sleep};
-
-/// Between two tries.
-const PAUSE: Duration = Duration::from_secs(1);
+use kube::runtime::watcher;
 
 /// Why something could not be asked of a cluster, or was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +24,28 @@ pub enum ClusterError {
         doing: String,
         /// Why it failed.
         reason: String,
+    },
+    /// It does not take the credential, or not any more.
+    #[error(
+        "cannot {doing}: {reason} (HTTP 401): the credential has expired, or was never known; log in again"
+    )]
+    Unauthorized {
+        /// What was asked.
+        doing: String,
+        /// What it says.
+        reason: String,
+    },
+    /// Another process runs the same run.
+    #[error(
+        "run {run} is being run by another llm-d-scale: {holder}; wait until that has ended, or end it there \
+         by Ctrl-C; a run beside it takes another --uuid. If that process was killed, the run is free {} \
+         seconds after", super::lease::DURATION.as_secs()
+    )]
+    Live {
+        /// Which run.
+        run: String,
+        /// Who runs it: a folder and a host.
+        holder: String,
     },
     /// It refuses.
     #[error("cannot {doing}: {reason} (HTTP {status})")]
@@ -62,6 +79,10 @@ impl ClusterError {
     /// Of what a client says.
     pub(crate) fn of(error: kube::Error, doing: String) -> Self {
         match error {
+            kube::Error::Api(status) if status.code == 401 => Self::Unauthorized {
+                doing,
+                reason: status.message.clone(),
+            },
             kube::Error::Api(status) if is_passing(status.code) => Self::Unavailable {
                 doing,
                 reason: format!("{} (HTTP {})", status.message, status.code),
@@ -78,33 +99,31 @@ impl ClusterError {
         }
     }
 
-    /// Whether the same may succeed later.
+    /// Of a watch that fails because the credential is not taken.
+    pub(crate) fn unauthorized(error: &watcher::Error) -> Option<Self> {
+        let (watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status)) = error
+        else {
+            return None;
+        };
+        (status.code == 401).then(|| Self::Unauthorized {
+            doing: "watch objects".to_owned(),
+            reason: status.message.clone(),
+        })
+    }
+
+    /// Whether the same may succeed later: with a credential that was renewed, too.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Ending { .. })
+        matches!(
+            self,
+            Self::Unavailable { .. } | Self::Ending { .. } | Self::Unauthorized { .. }
+        )
     }
 }
 
-/// Asks until there is an answer, a refusal, or no more time.
-///
-/// # Errors
-///
-/// The last one.
-pub(crate) async fn patiently<T>(
-    until: Instant,
-    ask: impl AsyncFn() -> Result<T, ClusterError>,
-) -> Result<T, ClusterError> {
-    loop {
-        match ask().await {
-            Err(error) if error.is_retryable() && Instant::now() + PAUSE < until => {
-                sleep(PAUSE).await;
-            }
-            answered => return answered,
-        }
-    }
-}
-
-/// 401 too: a token that has expired is read again.
 fn is_passing(status: u16) -> bool {
-    matches!(status, 401 | 429 | 500 | 502 | 503 | 504)
+    matches!(status, 429 | 500 | 502 | 503 | 504)
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
+use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PartialObjectMeta};
 use kube::discovery::{ApiGroup, ApiResource, Discovery, Scope, verbs};
 use kube::{ResourceExt, api::Preconditions};
 use tokio::time::{Instant, sleep};
 
-use super::{Cluster, ClusterError, patiently};
-use crate::objects::{JOB, selector};
+use super::{Cluster, ClusterError};
+use crate::objects::{HELD, JOB, selector};
 
 /// Kinds asked for at once.
 const AT_ONCE: usize = 8;
@@ -58,7 +59,7 @@ impl Cluster {
     ) -> Result<Swept, ClusterError> {
         let until = Instant::now() + timeout;
         let selector = selector(run, job);
-        let kinds = patiently(until, async || self.kinds().await).await?;
+        let kinds = self.patiently(until, async || self.kinds().await).await?;
         let mut swept = Swept::default();
         // Namespaces last: what is in them is deleted by name, with foreground propagation.
         let (namespaces, others): (Vec<_>, Vec<_>) = kinds
@@ -69,6 +70,23 @@ impl Cluster {
                 .await?;
         }
         Ok(swept)
+    }
+
+    /// Deletes the sign that a run is being run: nothing is deleted by it that a run made.
+    ///
+    /// # Errors
+    ///
+    /// If the cluster cannot be asked for it.
+    pub(crate) async fn sweep_lease(
+        &self,
+        run: &str,
+        timeout: Duration,
+        swept: &mut Swept,
+    ) -> Result<(), ClusterError> {
+        let kind = (ApiResource::erase::<Lease>(&()), Scope::Namespaced);
+        let until = Instant::now() + timeout;
+        self.sweep_kinds(&[kind], &format!("{HELD}={run}"), until, swept)
+            .await
     }
 
     /// The jobs of a run of which objects are being deleted; of a namespace, which is no job's, "".
@@ -82,9 +100,11 @@ impl Cluster {
         timeout: Duration,
     ) -> Result<BTreeSet<String>, ClusterError> {
         let until = Instant::now() + timeout;
-        let kinds = patiently(until, async || self.kinds().await).await?;
+        let kinds = self.patiently(until, async || self.kinds().await).await?;
         let selector = selector(run, None);
-        let found = patiently(until, async || self.find(&kinds, &selector).await).await?;
+        let found = self
+            .patiently(until, async || self.find(&kinds, &selector).await)
+            .await?;
         let ending = found
             .iter()
             .filter(|it| it.meta.metadata.deletion_timestamp.is_some());
@@ -99,11 +119,13 @@ impl Cluster {
         until: Instant,
         swept: &mut Swept,
     ) -> Result<(), ClusterError> {
-        let found = patiently(until, async || self.find(kinds, selector).await).await?;
+        let found = self
+            .patiently(until, async || self.find(kinds, selector).await)
+            .await?;
         let mut refused = Vec::new();
         let mut present: Vec<(ApiResource, Scope)> = Vec::new();
         for it in &found {
-            match patiently(until, async || delete(it).await).await {
+            match self.patiently(until, async || delete(it).await).await {
                 Ok(()) => {
                     swept.deleted += 1;
                     let scope = if it.meta.namespace().is_some() {
@@ -120,7 +142,7 @@ impl Cluster {
         }
         let waits = loop {
             let find = async || self.find(&present, selector).await;
-            let still: Vec<Found> = patiently(until, find).await?;
+            let still: Vec<Found> = self.patiently(until, find).await?;
             if still.is_empty() || Instant::now() >= until {
                 break still;
             }

@@ -3,14 +3,17 @@
 mod apply;
 mod error;
 mod gc;
+pub(crate) mod lease;
 mod pace;
+mod patience;
 
 pub use apply::Applied;
 pub use error::ClusterError;
-pub(crate) use error::patiently;
 use gc::waits_for;
 pub use gc::{Left, Swept};
+pub(crate) use lease::Lease;
 pub use pace::Pace;
+pub(crate) use patience::Patience;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -25,7 +28,7 @@ use kube::discovery::{ApiResource, Scope, pinned_kind};
 use kube::{Client, Config};
 use tokio::sync::Mutex;
 
-use crate::objects::{MANAGER, RUN};
+use crate::objects::{MANAGED_BY, MANAGER, RUN};
 
 /// How long to wait for an answer. (Watches are ended by the server, later.)
 const ANSWER: Duration = Duration::from_mins(1);
@@ -41,6 +44,7 @@ pub struct Cluster {
     kinds: Arc<Mutex<BTreeMap<(String, String), Kind>>>,
     /// Where to look for objects, for who may not look everywhere.
     namespaces: Arc<[String]>,
+    patience: Patience,
 }
 
 impl Cluster {
@@ -82,6 +86,7 @@ impl Cluster {
             url,
             kinds,
             namespaces,
+            patience: Patience::default(),
         })
     }
 
@@ -166,7 +171,7 @@ impl Cluster {
                 Ok(false)
             };
         }
-        let labels = [(RUN, run), ("app.kubernetes.io/managed-by", MANAGER)];
+        let labels = [(RUN, run), (MANAGED_BY, MANAGER)];
         let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let namespace = Namespace {
             metadata: ObjectMeta {

@@ -85,15 +85,29 @@ impl Client {
         self.0.base.as_str()
     }
 
-    /// Whether it is there and answers: to be asked before a run, not after it.
+    /// Whether it is there and answers: to be asked before a run, not after it. What is waited for is told
+    /// by `warn`, once: a URL that is wrong would be waited for as well.
     ///
     /// # Errors
     ///
     /// If it does not.
-    pub async fn check(&self) -> Result<(), PrometheusError> {
+    pub async fn check(&self, warn: impl Fn(&str) + Sync) -> Result<(), PrometheusError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.map_or(0, |now| i64::try_from(now.as_millis()).unwrap_or_default());
-        self.query("vector(1)", At::Instant(now)).await.map(drop)
+        let is_told = AtomicBool::new(false);
+        let failed = |reason: &str| {
+            if !is_told.swap(true, Ordering::Relaxed) {
+                let (url, patience) = (self.url(), self.0.options.give_up_after);
+                warn(&format!(
+                    "warning: Prometheus at {url}: {reason}; trying again for {} \
+                     (--query-give-up-after); is the URL right (--prometheus-url)?",
+                    humantime::format_duration(patience)
+                ));
+            }
+        };
+        self.asked("vector(1)", At::Instant(now), &failed)
+            .await
+            .map(drop)
     }
 
     pub(super) fn in_flight(&self) -> usize {
@@ -114,15 +128,30 @@ impl Client {
 
     /// Asks a query, until there is an answer.
     pub(super) async fn query(&self, query: &str, at: At) -> Result<Answer, PrometheusError> {
+        self.asked(query, at, &|_| ()).await
+    }
+
+    async fn asked(
+        &self,
+        query: &str,
+        at: At,
+        failed: &(dyn Fn(&str) + Sync),
+    ) -> Result<Answer, PrometheusError> {
         let (path, form) = form(query, at)?;
-        let body = self.ask(path, &form).await?;
+        let body = self.ask(path, &form, failed).await?;
         Answer::read(&body).map_err(|reason| PrometheusError::WrongProduct {
             url: self.url().to_owned(),
             reason,
         })
     }
 
-    async fn ask(&self, path: &str, form: &str) -> Result<Vec<u8>, PrometheusError> {
+    /// Each try that is made again is told by `failed`.
+    async fn ask(
+        &self,
+        path: &str,
+        form: &str,
+        failed: &(dyn Fn(&str) + Sync),
+    ) -> Result<Vec<u8>, PrometheusError> {
         let mut backoff = Backoff::default();
         let began = Instant::now();
         let mut refused = false;
@@ -159,6 +188,7 @@ impl Client {
                     }
                 });
             }
+            failed(&reason);
             tokio::time::sleep(wait).await;
         }
     }

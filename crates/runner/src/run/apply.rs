@@ -58,7 +58,7 @@ impl Engine<'_> {
                     Err(error) => error,
                 },
             };
-            if !error.is_retryable() {
+            if !self.cluster.patience().bears(&error) {
                 return Err(failed(object, &error));
             }
             let pause = backoff.next(None, fastrand::f64());
@@ -70,7 +70,8 @@ impl Engine<'_> {
             if Instant::now() + pause >= until {
                 return Err(Ended::TimedOut(error.to_string()));
             }
-            if !told {
+            let is_told = matches!(error, ClusterError::Unauthorized { .. });
+            if !told && !is_told {
                 self.narrator
                     .warn(&format!("warning: {error}; trying again"));
                 told = true;

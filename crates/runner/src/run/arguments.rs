@@ -1,6 +1,5 @@
 //! What the user may say of runs.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -8,13 +7,12 @@ use clap::Args;
 use guidellm_indexer::cli::{SendingArguments, TargetArguments};
 use guidellm_indexer::kube_burner::Metadata;
 use guidellm_indexer::{DEFAULT_STORE, Format};
-use guidellm_results_model::Exit;
-use serde::Serialize;
 
 use super::check::Check;
-use super::engine::{OnFailure, Outcome};
+use super::engine::OnFailure;
 use super::probe::proxied;
 use super::state::State;
+use super::status::{Standing, table};
 use crate::cli::{RunArguments, SuiteArguments};
 use crate::cluster::Cluster;
 use crate::collect::{PrometheusArguments, metadata};
@@ -250,52 +248,12 @@ impl RunCommand {
         ))
     }
 
-    pub(super) fn tell(&self, state: &State, outcome: Outcome, exit: Exit) -> Result<()> {
+    pub(super) fn tell(&self, state: &State) -> Result<()> {
         if self.json {
-            let told = Told {
-                exit: exit.code(),
-                skipped: outcome.skipped,
-                state,
-            };
-            crate::print(&(serde_json::to_string(&told)? + "\n"))?;
+            crate::print(&(serde_json::to_string(state)? + "\n"))?;
         } else if !self.quiet {
-            crate::print(&table(state))?;
+            crate::print(&table(state, Standing::Ended))?;
         }
         Ok(())
     }
-}
-
-#[derive(Serialize)]
-struct Told<'a> {
-    exit: u8,
-    skipped: usize,
-    #[serde(flatten)]
-    state: &'a State,
-}
-
-/// A run, for people.
-pub(super) fn table(state: &State) -> String {
-    let mut text = format!("run {} in namespace {}\n", state.uuid, state.namespace);
-    for job in &state.jobs {
-        let seconds = job
-            .end
-            .map(|end| (end.epoch_micros() - job.start.epoch_micros()) / 1_000_000);
-        let verdict = match (job.end, job.passed()) {
-            (None, _) => "running",
-            (_, true) => "passed",
-            _ => "failed",
-        };
-        let documents = if job.indexed {
-            "documents written"
-        } else {
-            "documents not written"
-        };
-        let time = seconds.map(|it| format!("{it} s")).unwrap_or_default();
-        // Writing to a text does not fail.
-        let _ = writeln!(text, "{:<24} {verdict:<8} {time:>8}  {documents}", job.name);
-        for failure in &job.failures {
-            let _ = writeln!(text, "    {failure}");
-        }
-    }
-    text
 }

@@ -36,7 +36,15 @@ pub(super) async fn clean_up(
         engine.narrator.tell(&told);
         return Ok(true);
     }
-    engine.sweep().await
+    match engine.sweep().await {
+        Err(error) => {
+            engine.narrator.warn(&format!(
+                "error: {error:#}; what is left, `llm-d-scale gc --uuid {uuid}` deletes"
+            ));
+            Ok(false)
+        }
+        swept => swept,
+    }
 }
 
 impl Engine<'_> {

@@ -16,7 +16,7 @@ use super::samples::{self, LastPods};
 use super::state::{Book, JobRecord, now};
 use super::stop::Stop;
 use super::wait::{Ended, Watched};
-use crate::cluster::{Cluster, patiently};
+use crate::cluster::Cluster;
 use crate::plan::{PlannedJob, Run};
 use crate::suite::Global;
 
@@ -303,11 +303,11 @@ impl Engine<'_> {
         let timeout = self.global.gc_timeout.0;
         tokio::select! {
             () = self.stop.hurried() => {}
-            swept = self.cluster.sweep(uuid, Some(name), timeout) => {
-                let left = swept.map(|it| it.left).unwrap_or_default();
-                for it in left {
+            swept = self.cluster.sweep(uuid, Some(name), timeout) => match swept {
+                Ok(swept) => for it in swept.left {
                     self.narrator.warn(&format!("warning: {} stays: {}", it.object, it.reason));
-                }
+                },
+                Err(error) => self.narrator.warn(&format!("warning: its pods go on: {error}")),
             }
         }
         Ok(last.end())
@@ -317,7 +317,8 @@ impl Engine<'_> {
     async fn note_samples(&self, job: &PlannedJob, record: &mut JobRecord) {
         let (uuid, name, namespace) = (&self.run.uuid, &job.job.name, &self.run.namespace);
         let list = async || self.cluster.pods(namespace, uuid, name).await;
-        match patiently(Instant::now() + LISTING, list).await {
+        let until = Instant::now() + LISTING;
+        match self.cluster.patiently(until, list).await {
             Ok(pods) => {
                 record.load = samples::load(&pods);
                 self.take_unsent(record, &pods);

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::arguments::GcArguments;
 use super::hand_over::acknowledge;
 use super::stage::Stage;
-use crate::cluster::{Cluster, ClusterError, Left, Swept, patiently};
+use crate::cluster::{Cluster, ClusterError, Left, Swept};
 use crate::objects::selector;
 use crate::scenario::SIDECAR;
 use crate::tell;
@@ -38,22 +38,25 @@ pub async fn gc(arguments: &GcArguments) -> Result<Exit> {
     let cluster = cluster.within(namespaces.iter().cloned());
     let list = async || pods(&cluster, run, namespaces).await;
     let until = Instant::now() + timeout;
-    if let Err(error) = list().await
-        && error.is_retryable()
-    {
-        let timeout = arguments.timeout;
-        tell(&format!("warning: {error}; trying again for {timeout}"));
-    }
-    let held: Vec<Left> = patiently(until, list)
-        .await?
-        .iter()
-        .filter_map(held)
-        .collect();
+    let pods = match list().await {
+        Err(error) if error.is_retryable() => {
+            if !matches!(error, ClusterError::Unauthorized { .. }) {
+                tell(&format!(
+                    "warning: {error}; trying again for {}",
+                    arguments.timeout
+                ));
+            }
+            cluster.patiently(until, list).await?
+        }
+        listed => listed?,
+    };
+    let held: Vec<Left> = pods.iter().filter_map(held).collect();
     let (swept, exit) = if held.is_empty() || arguments.discard_documents {
         if !held.is_empty() {
             discard(&cluster, run, namespaces, until).await?;
         }
-        let swept = cluster.sweep(run, None, timeout).await?;
+        let mut swept = cluster.sweep(run, None, timeout).await?;
+        cluster.sweep_lease(run, timeout, &mut swept).await?;
         let exit = exit(&swept);
         (swept, exit)
     } else {
@@ -164,16 +167,16 @@ async fn discard(
     until: Instant,
 ) -> Result<(), ClusterError> {
     let list = async || pods(cluster, run, namespaces).await;
-    let there = patiently(until, list).await?;
+    let there = cluster.patiently(until, list).await?;
     let jobs = there.iter().filter(|pod| held(pod).is_some());
     for (namespace, name) in jobs.filter_map(job).collect::<BTreeSet<_>>() {
         let api: Api<Job> = Api::namespaced(cluster.client().clone(), &namespace);
         let delete = async || orphan(&api, &name).await;
-        while patiently(until, delete).await? && Instant::now() < until {
+        while cluster.patiently(until, delete).await? && Instant::now() < until {
             sleep(PAUSE).await;
         }
     }
-    for pod in patiently(until, list).await? {
+    for pod in cluster.patiently(until, list).await? {
         let Some(left) = held(&pod) else {
             continue;
         };

@@ -18,7 +18,9 @@ mod prometheus;
 mod samples;
 mod stage;
 mod state;
+mod status;
 mod stop;
+mod tenure;
 mod wait;
 
 pub use arguments::{CheckArguments, ClusterArguments, GcArguments, RunCommand, StatusArguments};
@@ -27,6 +29,7 @@ pub use engine::OnFailure;
 pub use gc::gc;
 pub use outlook::Failure;
 pub use state::{JobRecord, State};
+pub use status::status;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -39,6 +42,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use self::check::is_reached;
 use self::clean_up::clean_up;
 use self::engine::{Engine, Outcome, lock};
 use self::hand_over::HandOver;
@@ -47,7 +51,8 @@ use self::narrator::Narrator;
 use self::probe::Target;
 use self::state::Book;
 use self::stop::Stop;
-use crate::cluster::Cluster;
+use self::tenure::Tenure;
+use crate::cluster::{Cluster, Patience};
 use crate::plan::{PlannedJob, Run, plan};
 use crate::suite::Suite;
 
@@ -62,6 +67,7 @@ const PROBE: Duration = Duration::from_mins(2);
 /// If it cannot start; what goes wrong later is told, and in the exit code.
 pub async fn run(command: &RunCommand) -> Result<Exit> {
     command.objectives()?;
+    let metadata = Arc::new(command.metadata()?);
     let suite = command.suite()?;
     let run = command.run(&suite)?;
     let jobs = plan(&suite, &command.suite.files(), &run)?;
@@ -74,6 +80,7 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
         let narrator = narrator.clone();
         move |times| narrator.warn(told(times))
     })?;
+    let cluster = cluster.waited_for(patience(&narrator, &stop));
     let (uuid, namespace, url) = (&run.uuid, &run.namespace, cluster.url());
     narrator.tell(&format!("run {uuid} in namespace {namespace} of {url}"));
     let sources = tokio::select! {
@@ -87,6 +94,7 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
         &digest(&jobs),
         command.resume,
     )?;
+    let tenure = Tenure::begin(&cluster, &run, &book, &narrator, &stop).await?;
     let book = Arc::new(Mutex::new(book));
     let (ended, taken) = mpsc::unbounded_channel();
     let indexing = Indexing {
@@ -94,7 +102,7 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
         uuid: run.uuid.as_str().into(),
         namespace: run.namespace.clone(),
         vars: public(&suite),
-        metadata: Arc::new(command.metadata()?),
+        metadata,
         sources,
         targets: command.targets(),
         sending: command.sending(&folder),
@@ -149,10 +157,12 @@ pub async fn run(command: &RunCommand) -> Result<Exit> {
     };
     let waiting = ran.as_ref().map_or(0, |outcome| outcome.waiting);
     let swept = clean_up(command, &engine, waiting).await;
+    tenure.end().await;
     narrator.end();
     let outcome = ran?;
     let exit = exit(outcome, indexed, swept?);
-    command.tell(&lock(&book).state, outcome, exit)?;
+    lock(&book).end(exit, outcome.skipped)?;
+    command.tell(&lock(&book).state)?;
     Ok(exit)
 }
 
@@ -207,38 +217,28 @@ pub async fn check(arguments: &CheckArguments) -> Result<Exit> {
     let cluster = command.cluster.connect().await?;
     let probed = command.probed(&suite);
     let mut checks = self::check::cluster(&cluster, &jobs, &run, probed).await;
-    checks.extend(prometheus::check(command, &suite, &cluster).await);
-    checks.extend(server(command).await?);
-    let all = checks.iter().all(|it| it.ok);
+    if is_reached(&checks) {
+        checks.extend(prometheus::check(command, &suite, &cluster).await);
+        checks.extend(server(command).await?);
+    }
+    let exit = match () {
+        () if !is_reached(&checks) => Exit::Unusable,
+        () if checks.iter().all(|it| it.ok) => Exit::Done,
+        () => Exit::SomeFailed,
+    };
     if command.json {
         crate::print(&(serde_json::to_string(&checks)? + "\n"))?;
     } else {
         let lines: Vec<String> = checks.iter().map(|it| format!("{it}\n")).collect();
         crate::print(&lines.concat())?;
     }
-    Ok(if all { Exit::Done } else { Exit::SomeFailed })
+    Ok(exit)
 }
 
-/// Tells how far a run is.
-///
-/// # Errors
-///
-/// If there is none in the folder.
-pub fn status(arguments: &StatusArguments) -> Result<Exit> {
-    let folder = &arguments.folder;
-    let Some(state) = state::read(folder)? else {
-        bail!(
-            "{}: there is no run; its folder is llm-d-scale-UUID where it was started",
-            folder.display()
-        );
-    };
-    if arguments.json {
-        crate::print(&(serde_json::to_string(&state)? + "\n"))?;
-    } else {
-        crate::print(&arguments::table(&state))?;
-    }
-    let failed = state.jobs.iter().any(|it| it.end.is_some() && !it.passed());
-    Ok(if failed { Exit::SomeFailed } else { Exit::Done })
+/// A credential that may be renewed is waited for until the user wants to stop.
+fn patience(narrator: &Narrator, stop: &Stop) -> Patience {
+    let (narrator, stop) = (narrator.clone(), stop.clone());
+    Patience::new(move |line| narrator.warn(line), move || stop.is_stopped())
 }
 
 fn told(times: u32) -> &'static str {
@@ -249,11 +249,12 @@ fn told(times: u32) -> &'static str {
 }
 
 fn fail_on(checks: &[Check], narrator: &Narrator) -> Result<()> {
-    let failed: Vec<&Check> = checks.iter().filter(|it| !it.ok).collect();
-    if failed.is_empty() {
+    for it in checks.iter().filter(|it| !it.ok || it.warning) {
+        narrator.warn(&it.to_string());
+    }
+    if checks.iter().all(|it| it.ok) {
         return Ok(());
     }
-    failed.iter().for_each(|it| narrator.warn(&it.to_string()));
     bail!(
         "the cluster lacks what the run needs, and nothing was made (--skip-check tries all the same)"
     )

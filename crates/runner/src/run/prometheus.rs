@@ -15,6 +15,9 @@ use crate::suite::{MetricsEndpoint, Suite};
 /// Between two samples, where the suite does not say.
 const STEP: Duration = Duration::from_secs(30);
 
+const NONE_KNOWN: &str =
+    "no Prometheus is known, so no metrics are collected: give --prometheus-url";
+
 /// The sources of a suite's metrics; none, which is told, if there is no Prometheus.
 pub(super) async fn sources(
     command: &RunCommand,
@@ -25,10 +28,11 @@ pub(super) async fn sources(
     let mut sources = Vec::new();
     for endpoint in &suite.metrics_endpoints {
         let Some((url, client)) = client(command, endpoint, cluster).await? else {
-            narrator.warn("warning: no Prometheus is known, so no metrics are collected: give --prometheus-url");
+            narrator.warn(&format!("warning: {NONE_KNOWN}"));
             continue;
         };
-        client.check().await.map_err(|error| {
+        let checked = client.check(|line| narrator.warn(line)).await;
+        checked.map_err(|error| {
             anyhow!("{error}; or --set metricsEndpoints=[] does without metrics")
         })?;
         let mut metrics = Vec::new();
@@ -66,10 +70,12 @@ pub(super) async fn check(command: &RunCommand, suite: &Suite, cluster: &Cluster
     let mut checks = Vec::new();
     for endpoint in &suite.metrics_endpoints {
         let found = match client(command, endpoint, cluster).await {
-            Ok(None) => Err(
-                "none is known, so no metrics would be collected; give --prometheus-url".to_owned(),
-            ),
-            Ok(Some((url, client))) => match client.check().await {
+            // A run goes on without.
+            Ok(None) => {
+                checks.push(Check::warning("Prometheus", NONE_KNOWN));
+                continue;
+            }
+            Ok(Some((url, client))) => match client.check(crate::tell).await {
                 Ok(()) => Ok(url),
                 Err(error) => Err(error.to_string()),
             },

@@ -3,18 +3,22 @@
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
+use guidellm_results_model::Exit;
 use guidellm_results_model::documents::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::outlook::Failure;
 
 const FILE: &str = "run.json";
 /// Held by who runs it: two would delete each other's objects.
 const LOCK: &str = "lock";
+/// Longer than looking whether it is held takes.
+const LOOK: Duration = Duration::from_millis(100);
 /// Of what is written; a later one may be read by nobody who knows only this. 2 added `facts`.
 const VERSION: u32 = 2;
 
@@ -27,10 +31,19 @@ pub struct State {
     pub uuid: String,
     /// Where its objects are.
     pub namespace: String,
+    /// Stands for its folder, where others see who runs it.
+    #[serde(default)]
+    pub holder: String,
     /// What it runs: a digest of all its objects.
     pub digest: String,
     /// What the cluster said of itself and of what was measured: members of each `jobSummary`.
     pub facts: Map<String, Value>,
+    /// The exit code with which it ended; none as long as it runs, and of one that was killed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub exit: Option<u8>,
+    /// Jobs that were not run.
+    #[serde(default)]
+    pub skipped: usize,
     /// In the order in which they ran.
     pub jobs: Vec<JobRecord>,
 }
@@ -86,6 +99,7 @@ impl JobRecord {
 pub(super) struct Book {
     folder: PathBuf,
     pub(super) state: State,
+    is_new: bool,
     _held: File,
 }
 
@@ -101,7 +115,7 @@ impl Book {
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         let held = hold(folder)?;
         let known = read(folder)?;
-        let state = match (known, resume) {
+        let mut state = match (known, resume) {
             (None, true) => bail!(
                 "{}: there is no run to go on with; leave --resume out, or name its --folder",
                 folder.join(FILE).display()
@@ -110,27 +124,35 @@ impl Book {
                 "{}: there is a run already; go on with it by --resume, or use another --folder",
                 folder.join(FILE).display()
             ),
-            (Some(state), true) => {
+            (Some(mut state), true) => {
                 if state.uuid != uuid || state.namespace != namespace || state.digest != digest {
                     bail!(
                         "{}: that run was of another suite, namespace or uuid; give it the same as before",
                         folder.join(FILE).display()
                     );
                 }
+                (state.exit, state.skipped) = (None, 0);
                 state
             }
             (None, false) => State {
                 version: VERSION,
                 uuid: uuid.to_owned(),
                 namespace: namespace.to_owned(),
+                holder: String::new(),
                 digest: digest.to_owned(),
                 facts: Map::new(),
+                exit: None,
+                skipped: 0,
                 jobs: Vec::new(),
             },
         };
+        if state.holder.is_empty() {
+            state.holder = Uuid::new_v4().simple().to_string();
+        }
         let book = Self {
             folder: folder.to_owned(),
             state,
+            is_new: !resume,
             _held: held,
         };
         book.write()?;
@@ -166,6 +188,20 @@ impl Book {
         self.write()
     }
 
+    /// Leaves no run behind that was refused before it had begun anything.
+    pub(super) fn forget(&self) {
+        if self.is_new {
+            drop(fs::remove_file(self.folder.join(FILE)));
+        }
+    }
+
+    /// Writes down that all is over: who looks later cannot tell it from a run that was killed.
+    pub(super) fn end(&mut self, exit: Exit, skipped: usize) -> Result<()> {
+        self.state.exit = Some(exit.code());
+        self.state.skipped = skipped;
+        self.write()
+    }
+
     /// Whole or not at all.
     fn write(&self) -> Result<()> {
         let path = self.folder.join(FILE);
@@ -185,7 +221,13 @@ fn hold(folder: &Path) -> Result<File> {
     let path = folder.join(LOCK);
     let told = || path.display().to_string();
     let held = File::create(&path).with_context(told)?;
-    match held.try_lock() {
+    let mut tried = held.try_lock();
+    if let Err(TryLockError::WouldBlock) = tried {
+        // `is_running` takes it for a moment.
+        std::thread::sleep(LOOK);
+        tried = held.try_lock();
+    }
+    match tried {
         Ok(()) => Ok(held),
         Err(TryLockError::WouldBlock) => bail!(
             "{}: another llm-d-scale is at this run; wait until it has ended, or end it by Ctrl-C",
@@ -193,6 +235,24 @@ fn hold(folder: &Path) -> Result<File> {
         ),
         Err(TryLockError::Error(error)) => Err(error).with_context(told),
     }
+}
+
+/// Whether a process has the run of a folder. The lock ends with it, however it ends.
+///
+/// # Errors
+///
+/// If that cannot be known.
+pub(super) fn is_running(folder: &Path) -> Result<bool> {
+    let path = folder.join(LOCK);
+    let looked = match File::open(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        opened => opened.and_then(|file| match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error),
+        }),
+    };
+    looked.with_context(|| format!("{}: cannot tell whether the run goes on", path.display()))
 }
 
 /// The run of a folder, if there is one.

@@ -91,7 +91,10 @@ impl Watched<'_> {
                         away.answered(&mut warn);
                         take(&mut outlook, what, event, now);
                     }
-                    Err(error) => away.failed(&error, &mut warn),
+                    Err(error) => match ClusterError::unauthorized(&error) {
+                        Some(refused) => drop(self.cluster.patience().bears(&refused)),
+                        None => away.failed(&error, &mut warn),
+                    },
                 },
             }
         }

@@ -14,6 +14,7 @@ pub use vars::Vars;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,6 +22,8 @@ use serde_json::Value;
 use expressions::Scope;
 use tree::{Node, Shape};
 use typed::{Misfit, typed};
+
+use crate::templates::{Files, names};
 
 /// The suite of llm-d-scale: `manifests/suites/llm-d-scale.yaml`.
 pub const LLM_D_SCALE: &str = include_str!("../../../../manifests/suites/llm-d-scale.yaml");
@@ -164,6 +167,56 @@ impl Suite {
         Ok(suite)
     }
 
+    /// Refuses a variable that was set and that nothing names: neither the suite's text nor a template or
+    /// profile of it.
+    ///
+    /// # Errors
+    ///
+    /// The first one.
+    pub(crate) fn check_set(
+        &self,
+        text: &str,
+        given: &Given,
+        files: &Files,
+    ) -> Result<(), SuiteError> {
+        for (path, _) in &given.set {
+            let Some(name) = path.strip_prefix("vars.") else {
+                continue;
+            };
+            let name = name.split('.').next().unwrap_or_default();
+            let is_known = Vars::default().all().contains_key(name) || names(text, name);
+            // A value that is set may name another one.
+            let is_named = given.set.iter().any(|(_, value)| names(value, name));
+            if is_known || is_named || self.files().any(|file| files.name(&file, name)) {
+                continue;
+            }
+            let others = self.vars.all().keys().map(|it| &**it);
+            let near = typed::nearest(name, others.filter(|it| *it != name));
+            let advice = match near {
+                Some(near) => format!("did you mean `vars.{near}`?"),
+                None => "its variables stand under `vars` in the suite".to_owned(),
+            };
+            return Err(SuiteError::Set {
+                path: path.clone(),
+                reason: format!(
+                    "nothing uses it: neither the suite nor a template or profile of it names \
+                     `vars.{name}`; {advice}"
+                ),
+            });
+        }
+        Ok(())
+    }
+
+    /// Files of templates and profiles.
+    fn files(&self) -> impl Iterator<Item = PathBuf> {
+        let objects = self.jobs.iter().flat_map(|job| &job.objects);
+        let templates = objects.map(|it| it.object_template.clone());
+        let load = (!self.scenarios.is_empty()).then(|| PathBuf::from(crate::scenario::TEMPLATE));
+        let endpoints = self.metrics_endpoints.iter();
+        let profiles = endpoints.flat_map(|it| it.metrics.iter().chain(&it.alerts).cloned());
+        templates.chain(load).chain(profiles)
+    }
+
     fn check(&self, tree: &Node) -> Result<(), SuiteError> {
         let jobs = self.jobs.iter().map(|it| (&it.name, it.fault()));
         let scenarios = self.scenarios.iter().enumerate().map(|(number, it)| {
@@ -226,6 +279,18 @@ fn set(tree: &mut Node, path: &str, value: &str) -> Result<(), SuiteError> {
     } else {
         serde_saphyr::from_str(value).map_err(|error| refused(error.to_string()))?
     };
+    let was_list = tree
+        .find(path)
+        .is_some_and(|it| matches!(it.shape, Shape::List(_)));
+    if was_list && !is_expression && !value.is_array() && path.starts_with("vars.") {
+        // A template would go through the letters of a text.
+        let told = value
+            .as_str()
+            .map_or_else(|| value.to_string(), ToOwned::to_owned);
+        return Err(refused(format!(
+            "`{told}` is where a list is needed: --set '{path}=[{told}]'"
+        )));
+    }
     tree.set(path, value).map_err(refused)
 }
 

@@ -129,6 +129,18 @@ impl Node {
         Ok(())
     }
 
+    /// What is at such a path.
+    pub(super) fn find(&self, path: &str) -> Option<&Self> {
+        let mut node = self;
+        for name in parts(path).ok()? {
+            node = match &node.shape {
+                Shape::List(items) => items.get(name.parse::<usize>().ok()?)?,
+                _ => node.member(&name)?,
+            };
+        }
+        Some(node)
+    }
+
     fn reach(&mut self, name: &str, place: &Place) -> Result<&mut Self, String> {
         if self.is_null() {
             self.shape = Shape::Map(Vec::new());

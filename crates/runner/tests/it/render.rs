@@ -342,6 +342,83 @@ fn sidecars_reach_the_server_as_the_runner_does() {
     assert!(String::from_utf8_lossy(&done.stderr).contains("/none/ca.pem"));
 }
 
+/// A suite of two jobs, of which the first one has a namespace for each of two iterations.
+fn of_iterations(folder: &std::path::Path) -> String {
+    let template =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: {{ namespace }}}\n";
+    std::fs::write(folder.join("c.yaml.j2"), template).unwrap();
+    let suite = "
+vars: {own: 1}
+jobs:
+  - {name: a, jobIterations: 2, namespacedIterations: true, objects: [{objectTemplate: c.yaml.j2}]}
+  - {name: b, objects: [{objectTemplate: c.yaml.j2}]}
+";
+    let path = folder.join("suite.yaml");
+    std::fs::write(&path, suite).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn namespaces_are_before_what_is_in_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = of_iterations(folder.path());
+    let text = rendered(&mut command(&["-c", &suite, "-n", "n"]));
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    let told: Vec<String> = documents
+        .iter()
+        .map(|it| {
+            let place = it["metadata"]["namespace"].as_str().unwrap_or_default();
+            let name = it["metadata"]["name"].as_str().unwrap();
+            format!("{} {place}/{name}", it["kind"].as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "Namespace /n-0",
+            "Namespace /n-1",
+            "ConfigMap n-0/c",
+            "ConfigMap n-1/c",
+            "Namespace /n",
+            "ConfigMap n/c",
+        ]
+    );
+    // `gc` would delete one that was there, with all that is in it.
+    assert!(documents[0]["metadata"]["labels"]["llm-d-scale/run"].is_null());
+}
+
+#[test]
+fn what_is_set_and_named_nowhere_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = of_iterations(folder.path());
+    let told = |arguments: &[&str]| {
+        let done = command(arguments).output().unwrap();
+        let told = String::from_utf8(done.stderr).unwrap();
+        (done.status.code(), told)
+    };
+    let (code, words) = told(&["--set", "vars.promptLength=7"]);
+    assert_eq!(code, Some(2));
+    let wanted = "--set vars.promptLength: nothing uses it";
+    assert!(words.contains(wanted) && words.contains("vars"), "{words}");
+    for set in ["vars.own=2", "vars.seed=3", "vars.model=x"] {
+        assert_eq!(told(&["-c", &suite, "--set", set]).0, Some(0), "{set}");
+    }
+    let by_another = [
+        "--set",
+        "vars.promptLength=7",
+        "--set",
+        "vars.seed={{ vars.promptLength }}",
+    ];
+    assert_eq!(told(&by_another).0, Some(0));
+    let mine = ["-c", &suite, "--set", "vars.mine.deep=2"];
+    assert_eq!(told(&mine).0, Some(2));
+    // A template of the user's own names it, and does without.
+    let template = folder.path().join("c.yaml.j2");
+    let text = std::fs::read_to_string(&template).unwrap();
+    std::fs::write(&template, format!("{{# vars.mine #}}{text}")).unwrap();
+    assert_eq!(told(&mine).0, Some(0));
+}
+
 #[test]
 fn none_is_no_server() {
     let of = |more: &[&str]| rendered(command(more).env("UUID", "one"));

@@ -424,12 +424,94 @@ fn what_cannot_be_set_is_refused_with_its_path() {
             "1",
             "--set global.gc.x: `x` is asked of a value that has no members",
         ),
+        (
+            "vars.eppArgs",
+            "--v=3",
+            "--set vars.eppArgs: `--v=3` is where a list is needed: --set 'vars.eppArgs=[--v=3]'",
+        ),
+        (
+            "vars.vllmArgs",
+            "7",
+            "--set vars.vllmArgs: `7` is where a list is needed",
+        ),
         ("vars..x", "1", "--set vars..x: a name in it is empty"),
         ("", "1", "--set : a name in it is empty"),
     ] {
         let refused = read(LLM_D_SCALE, &[(path, value)]).map(drop).unwrap_err();
         assert!(refused.starts_with(told), "{path}={value}: {refused}");
     }
+}
+
+#[test]
+fn a_list_may_be_set_to_a_list_or_what_an_expression_gives() {
+    for (value, list) in [
+        ("[--v=3]", json!(["--v=3"])),
+        ("[]", json!([])),
+        ("{{ [vars.model] }}", json!(["m"])),
+    ] {
+        let set = [("vars.eppArgs", value), ("vars.model", "m")];
+        let suite = read(LLM_D_SCALE, &set).unwrap();
+        assert_eq!(suite.vars.all()["eppArgs"], list, "{value}");
+    }
+}
+
+#[test]
+fn two_objects_are_not_made_into_one_silently() {
+    let folder = tempfile::tempdir().unwrap();
+    let template = |name: &str, text: &str| {
+        let head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ";
+        std::fs::write(folder.path().join(name), format!("{head}{text}}}\n")).unwrap();
+    };
+    template("same.j2", "c");
+    template("other.j2", "c, labels: {a: b}");
+    template("each.j2", "{{ 'c-' ~ iteration ~ '-' ~ replica }}");
+    template("labelled.j2", "c, labels: {a: {{ 'x' ~ replica }}}");
+    let generated = "apiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: c-}\n";
+    std::fs::write(folder.path().join("generated.j2"), generated).unwrap();
+    let of = |jobs: &str| {
+        let suite = read(&format!("jobs: [{jobs}]"), &[]).unwrap();
+        let files = Files::new(vec![folder.path().to_owned()]);
+        let jobs = plan(&suite, &files, &run("u")).map_err(|error| error.to_string())?;
+        let names = jobs.iter().flat_map(|job| &job.objects);
+        Ok::<Vec<String>, String>(names.map(|it| it.name().to_owned()).collect())
+    };
+    let job = |name: &str, objects: &str, more: &str| {
+        format!("{{name: {name}, objects: [{objects}], {more}}}")
+    };
+    let object = |template: &str, more: &str| format!("{{objectTemplate: {template}, {more}}}");
+    let refused = |jobs: &str, parts: &[&str]| {
+        let error = of(jobs).unwrap_err();
+        for part in [&["configmap/c is given twice"], parts].concat() {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    };
+    let (same, other) = (object("same.j2", ""), object("other.j2", ""));
+    let both = format!("{same}, {other}");
+    refused(
+        &job("a", &both, ""),
+        &["job `a`, same.j2, and job `a`, other.j2"],
+    );
+    let two = format!("{}, {}", job("a", &same, ""), job("b", &other, ""));
+    refused(&two, &["job `a`, same.j2, and job `b`, other.j2"]);
+    refused(
+        &job("a", &object("labelled.j2", "replicas: 2"), ""),
+        &["`replica`"],
+    );
+    // What all iterations share is one; and what differs in its name or its namespace is not.
+    assert_eq!(of(&job("a", &same, "jobIterations: 3")).unwrap(), ["c"]);
+    let apart = job("a", &same, "jobIterations: 2, namespacedIterations: true");
+    assert_eq!(of(&apart).unwrap(), ["c", "c"]);
+    let each = job("a", &object("each.j2", "replicas: 2"), "jobIterations: 2");
+    assert_eq!(of(&each).unwrap(), ["c-0-1", "c-0-2", "c-1-1", "c-1-2"]);
+    let elsewhere = format!(
+        "{}, {}",
+        job("a", &same, ""),
+        job("b", &other, "namespace: other")
+    );
+    assert_eq!(of(&elsewhere).unwrap(), ["c", "c"]);
+    let generated = object("generated.j2", "");
+    let generated = format!("{}, {}", job("a", &generated, ""), job("b", &generated, ""));
+    assert_eq!(of(&generated).unwrap(), ["c-u-0", "c-u-1"]);
 }
 
 #[test]
