@@ -28,13 +28,18 @@ pub(crate) struct Unfinished {
 }
 
 impl Registry {
-    /// Notes something that is being written.
-    pub(crate) fn add(&self, path: &Path) -> Unfinished {
-        self.paths().push(path.to_path_buf());
-        Unfinished {
-            registry: self.clone(),
-            path: path.to_path_buf(),
-        }
+    /// Makes something that is to be written; no signal comes between that and its being noted.
+    pub(crate) fn make<T: AsRef<Path>>(
+        &self,
+        make: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<(T, Unfinished)> {
+        let mut paths = self.paths();
+        let made = make()?;
+        let path = made.as_ref().to_path_buf();
+        paths.push(path.clone());
+        drop(paths);
+        let registry = self.clone();
+        Ok((made, Unfinished { registry, path }))
     }
 
     fn paths(&self) -> MutexGuard<'_, Vec<PathBuf>> {

@@ -49,8 +49,8 @@ impl BenchmarkReports {
         let place = || format!("{}: cannot write it", path.display());
         let report = BenchmarkReport::new(summary, requests);
         let text = serde_saphyr::to_string(&report).with_context(place)?;
-        let mut file = unnamed(&self.folder).with_context(place)?;
-        let unfinished = self.unfinished.add(file.path());
+        let made = self.unfinished.make(|| unnamed(&self.folder));
+        let (mut file, unfinished) = made.with_context(place)?;
         file.write_all(text.as_bytes()).with_context(place)?;
         file.as_file().sync_all().with_context(place)?;
         Ok(Written {

@@ -75,8 +75,7 @@ enum To {
 }
 
 impl To {
-    fn file(file: NamedTempFile, path: &Path, unfinished: &Registry) -> Self {
-        let unfinished = unfinished.add(file.path());
+    fn file((file, unfinished): (NamedTempFile, Unfinished), path: &Path) -> Self {
         Self::File(BufWriter::new(file), path.to_path_buf(), unfinished)
     }
 }
@@ -105,12 +104,14 @@ impl Documents {
             // A device or a pipe: nothing to rename.
             let place = || format!("{}: cannot open it for writing", path.display());
             drop(File::options().write(true).open(path).with_context(place)?);
-            let file = NamedTempFile::new().with_context(place)?;
-            To::file(file, path, unfinished)
+            To::file(
+                unfinished.make(NamedTempFile::new).with_context(place)?,
+                path,
+            )
         } else {
-            let file = unnamed(folder_of(path))
-                .with_context(|| format!("{}: cannot create it", path.display()))?;
-            To::file(file, path, unfinished)
+            let made = unfinished.make(|| unnamed(folder_of(path)));
+            let place = || format!("{}: cannot create it", path.display());
+            To::file(made.with_context(place)?, path)
         };
         Ok(Self {
             has_requests: layout.has_requests(),

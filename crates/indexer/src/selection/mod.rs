@@ -209,12 +209,11 @@ impl SourceArguments {
 
 impl Temporary {
     fn new(unfinished: &Registry) -> Result<Self> {
-        let folder = tempfile::Builder::new()
-            .prefix("guidellm-")
-            .tempdir()
-            .context("cannot make a temporary folder; is TMPDIR writable?")?;
+        let made = unfinished.make(|| tempfile::Builder::new().prefix("guidellm-").tempdir());
+        let made = made.context("cannot make a temporary folder; is TMPDIR writable?")?;
+        let (folder, unfinished) = made;
         Ok(Self {
-            _unfinished: unfinished.add(folder.path()),
+            _unfinished: unfinished,
             folder,
         })
     }

@@ -23,10 +23,10 @@ pub(super) struct Staging {
 impl Staging {
     pub(super) fn new(root: &Path, unfinished: &Registry) -> Result<Self> {
         let place = || format!("{}: cannot write to the store", root.display());
-        let folder = tempfile::Builder::new()
-            .prefix(STAGING_PREFIX)
-            .tempdir_in(root)
-            .with_context(place)?;
+        let mut named = tempfile::Builder::new();
+        let named = named.prefix(STAGING_PREFIX);
+        let made = unfinished.make(|| named.tempdir_in(root));
+        let (folder, unfinished) = made.with_context(place)?;
         // It is held before it has its name: whoever finds one that is free knows that its owner is
         // gone.
         let unheld = folder.path().join("lock.new");
@@ -34,7 +34,7 @@ impl Staging {
         lock.lock().with_context(place)?;
         fs::rename(unheld, folder.path().join(LOCK_NAME)).with_context(place)?;
         Ok(Self {
-            _unfinished: unfinished.add(folder.path()),
+            _unfinished: unfinished,
             folder,
             _lock: lock,
         })
