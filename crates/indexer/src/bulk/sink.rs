@@ -25,7 +25,8 @@ use crate::sink::{Sink, StagedReport};
 /// memory stays bounded however fast documents come.
 ///
 /// It has threads of its own and waits for them: async code opens, fills and ends it on a thread that
-/// may wait, as by `tokio::task::spawn_blocking`.
+/// may wait, as by `tokio::task::spawn_blocking`. One that is dropped before [`finish`](Self::finish)
+/// does the same, but tells nobody.
 pub struct BulkSink {
     runtime: Runtime,
     delivery: Arc<Delivery>,
@@ -33,7 +34,8 @@ pub struct BulkSink {
     options: BulkOptions,
     /// The batch that is being filled.
     open: Mutex<Batch>,
-    batches: Sender<Packed>,
+    /// `None` once it has ended.
+    batches: Option<Sender<Packed>>,
     workers: JoinSet<()>,
     sent: Sent,
 }
@@ -91,7 +93,7 @@ impl BulkSink {
             cluster,
             options,
             open: Mutex::default(),
-            batches,
+            batches: Some(batches),
             workers,
             sent: Sent(array::from_fn(|_| AtomicU64::new(0))),
         }
@@ -218,11 +220,15 @@ impl BulkSink {
     /// Sends a batch as it is; waits while enough is on its way.
     pub(super) fn send(&self, batch: Packed) {
         self.sent.add(&batch.kinds);
-        if let Err(unsent) = self.batches.blocking_send(batch) {
+        let unsent = match &self.batches {
+            Some(batches) => batches.blocking_send(batch).err().map(|unsent| unsent.0),
+            None => Some(batch),
+        };
+        if let Some(unsent) = unsent {
             // Every worker is gone, which only a defect of ours can bring about.
-            let all: Vec<usize> = (0..unsent.0.kinds.len()).collect();
+            let all: Vec<usize> = (0..unsent.kinds.len()).collect();
             self.delivery
-                .keep_unsent(&unsent.0, &all, "no worker is left");
+                .keep_unsent(&unsent, &all, "no worker is left");
         }
     }
 
@@ -262,26 +268,33 @@ impl BulkSink {
 
     /// Waits until every document is with the server or in a file.
     #[must_use]
-    pub fn finish(self) -> Shipped {
-        self.send_open();
-        let Self {
-            runtime,
-            delivery,
-            batches,
-            mut workers,
-            sent,
-            ..
-        } = self;
-        drop(batches);
-        runtime.block_on(async { while workers.join_next().await.is_some() {} });
-        drop(runtime);
-        let mut shipped = delivery.finish();
+    pub fn finish(mut self) -> Shipped {
+        self.end();
+        let mut shipped = self.delivery.finish();
         // A worker that died took its batch along.
-        for (kind, sent) in sent.counts() {
+        for (kind, sent) in self.sent.counts() {
             let tally = shipped.of_mut(kind);
             tally.lost += sent.saturating_sub(tally.total());
         }
         shipped
+    }
+
+    /// Waits until its workers have done all.
+    fn end(&mut self) {
+        self.send_open();
+        self.batches = None;
+        let Self {
+            runtime, workers, ..
+        } = self;
+        runtime.block_on(async { while workers.join_next().await.is_some() {} });
+    }
+}
+
+impl Drop for BulkSink {
+    fn drop(&mut self) {
+        if self.batches.is_some() {
+            self.end();
+        }
     }
 }
 
@@ -340,5 +353,27 @@ impl Drop for Watch<'_> {
         if std::thread::panicking() {
             self.0.worker_died();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_added_before_it_is_dropped_is_somewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let unsent = folder.path().join("unsent.ndjson");
+        let sink = BulkSink::unreached(BulkOptions {
+            unsent: unsent.clone(),
+            ..BulkOptions::new("documents")
+        })
+        .unwrap();
+        let document = serde_json::json!({});
+        sink.add(Kind::Request, Uuid::from_u128(1), &document)
+            .unwrap();
+        drop(sink);
+        let text = std::fs::read_to_string(unsent).unwrap();
+        assert_eq!(text.lines().count(), 1);
     }
 }
