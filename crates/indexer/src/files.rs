@@ -270,7 +270,8 @@ mod tests {
             found.iter().map(name).collect()
         };
         let told = |failures: &[anyhow::Error]| -> String {
-            failures.iter().map(|it| format!("{it:#}\n")).collect()
+            let lines: Vec<String> = failures.iter().map(|it| format!("{it:#}")).collect();
+            lines.join("\n")
         };
         let (found, failures) = find_all([&runs]);
         assert_eq!(

@@ -174,7 +174,7 @@ mod tests {
             in_order(&items, threads, |_| false, |it| *it, |_, it| taken.push(it));
             assert_eq!(taken, items);
         }
-        in_order(&[], 4, |(): &()| false, |()| (), |_, ()| unreachable!());
+        in_order(&[], 4, |(): &()| false, |()| (), |(), ()| unreachable!());
     }
 
     #[test]
