@@ -82,6 +82,7 @@ impl NotWhole {
             count => format!("{count} benchmarks ({first}, first)"),
         };
         let cause = match server.es_requests_index {
+            _ if came > expected => "was a report of the same ids indexed that had other requests?",
             None => "is --es-requests-index missing, or were some rejected or deleted?",
             Some(_) => "were some rejected or deleted, or are they in another index?",
         };
