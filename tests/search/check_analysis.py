@@ -4,6 +4,7 @@
 """
 
 import json
+from math import isclose
 from pathlib import Path
 from uuid import uuid4
 
@@ -206,6 +207,54 @@ def same(some: list[dict], others: list[dict]) -> bool:
     return {it["document_id"]: it for it in some} == {it["document_id"]: it for it in others}
 
 
+def check_missing(server: Server, binary: str, folder: str) -> list[str]:
+    """Requests that the server does not have, or has in another index, are noticed."""
+    report = str(REPORTS / "0.8.1/constant_mixed.json")
+    found = []
+    to = ("--es-server", server.url, "--quiet")
+    for more in (("--es-index", "kept"), ("--es-index", "apart", "--es-requests-index", "else")):
+        code, _, told = indexer(
+            binary, "index", report, "--uuid", "run-kept", *to, *more, folder=folder
+        )
+        found += [f"index: exit {code}: {told}"] if code else []
+    server.call("POST", "kept/_refresh")
+    query = {"size": 10, "query": {"term": {"metricName.keyword": "guidellmRequest"}}}
+    for hit in server.call("POST", "kept/_search", query)[1]["hits"]["hits"]:
+        server.call("DELETE", f"kept/_doc/{hit['_id']}")
+    _, (local,), _ = asked(binary, folder, "scenarios", report, "--json")
+    exact = {name: it["value"] for name, it in local["scenarios"][0]["figures"].items()}
+    Path(folder, "slo.yaml").write_text("slos: [request_success_rate >= 0.9]")
+    for index, came in (("kept", 23), ("apart", 0)):
+        where = ("--es-server", server.url, "--es-index", index)
+        doubt = f"{came} request documents are there, of 33 records"
+        code, (remote,), told = asked(binary, folder, "scenarios", *where, "--json")
+        figures = {name: it["value"] for name, it in remote["scenarios"][0]["figures"].items()}
+        same = figures.keys() == exact.keys() and all(
+            isclose(value, exact[name], rel_tol=1e-9) for name, value in figures.items()
+        )
+        if code or doubt not in told + str(remote["scenarios"][0]["doubts"]) or not same:
+            found.append(f"{index}: exit {code}: {told}{figures} and not {exact}")
+        code, _, told = asked(
+            binary, folder, "compare", report, "run-kept", "--fail-on", "ttft_p95_ms>+0%",
+            "--fail-on", "request_success_rate<-0", *where,
+        )  # fmt: skip
+        if code:
+            found.append(f"{index}: compare: exit {code}: {told}")
+        code, judged, told = asked(binary, folder, "check", "--slo", "slo.yaml", *where)
+        wanted = 0 if exact["request_success_rate"] >= 0.9 else 3
+        if code != wanted or doubt not in told:
+            found.append(f"{index}: check: exit {code}: {told}{judged}")
+        code, outcome, told = asked(binary, folder, "export", *where, "-o", "d.json", "--json")
+        of = f"{came} requests came, of 33: is --es-requests-index missing"
+        if code != 1 or of not in told or outcome["not_whole"]["came"] != came:
+            found.append(f"{index}: export: exit {code}: {told}{outcome}")
+    whole = ("--es-index", "apart", "--es-requests-index", "else", "-o", "d.json", "--json")
+    code, outcome, told = asked(binary, folder, "export", "--es-server", server.url, *whole)
+    if code or outcome["not_whole"]["benchmarks"] or outcome["requests"] != 33:
+        found.append(f"whole: exit {code}: {told}{outcome}")
+    return found
+
+
 def check_gone(server: Server, binary: str, folder: str) -> list[str]:
     """A server that stays away ends it, and says so."""
     where = ("--es-server", "http://127.0.0.1:1", "--es-index", "x", "--give-up-after", "1s")
@@ -214,4 +263,5 @@ def check_gone(server: Server, binary: str, folder: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    main(__doc__, (check_scenarios, check_sides, check_objectives, check_failed, check_gone))
+    checks = (check_scenarios, check_sides, check_objectives, check_failed, check_missing)
+    main(__doc__, (*checks, check_gone))

@@ -61,12 +61,12 @@ pub(crate) fn run(arguments: &CheckArguments, unfinished: &Registry) -> Result<E
     let selected = Selected::open(&arguments.about.what, &arguments.about.source, unfinished)?;
     let analyses = selected.analyse_each_run(&options)?;
     let judged: Vec<Judged> = analyses.iter().flat_map(|it| judge(&slos, it)).collect();
+    analyses.iter().for_each(tell_doubts);
     if arguments.json {
         let mut stdout = std::io::stdout().lock();
         serde_json::to_writer_pretty(&mut stdout, &judged)?;
         writeln!(stdout)?;
     } else {
-        analyses.iter().for_each(tell_doubts);
         print(&judged)?;
     }
     if arguments.record {

@@ -1,10 +1,11 @@
 //! What the user may type.
 
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::bulk::Operation;
 use crate::output::Format;
@@ -50,7 +51,77 @@ impl Cli {
                 bulk.rejected = arguments.file.with_file_name(&bulk.rejected);
             }
         }
+        if let Some((name, given)) = matches.subcommand()
+            && let Some(wrong) = cli.unfit(given)
+        {
+            let mut command = Self::command();
+            let command = command.find_subcommand_mut(name);
+            let mut command = command.cloned().unwrap_or_else(Self::command);
+            command.error(ErrorKind::ArgumentConflict, wrong).exit();
+        }
         cli
+    }
+
+    /// What is wrong with arguments that are about a server. The environment may name one that this
+    /// command does without.
+    fn unfit(&self, given: &ArgMatches) -> Option<String> {
+        let (server, store): (&ServerArguments, Option<&Path>) = match &self.command {
+            Command::Index(it) => (&it.sending.server, None),
+            #[cfg(feature = "store")]
+            Command::Scenarios(ScenariosArguments { about, .. })
+            | Command::Check(CheckArguments { about, .. })
+            | Command::History(HistoryArguments { about, .. }) => about.source.parts(),
+            #[cfg(feature = "store")]
+            Command::Compare(it) => it.source.parts(),
+            #[cfg(feature = "report")]
+            Command::Report(it) => it.about.source.parts(),
+            // The others tell by themselves that they need one, or what they do without.
+            _ => return None,
+        };
+        let is_typed = |id: &&&str| {
+            let is_known = given.try_contains_id(id).is_ok();
+            is_known && given.value_source(id) == Some(ValueSource::CommandLine)
+        };
+        let flag = |id: &str| format!("--{}", id.replace('_', "-"));
+        let typed = OF_SERVERS.iter().find(is_typed).map(|id| flag(id));
+        if store.is_some() {
+            let named = typed.or_else(|| is_typed(&&"es_server").then(|| flag("es_server")))?;
+            return Some(format!(
+                "--store and {named} name two places; leave one of them out"
+            ));
+        }
+        let typed = typed.filter(|_| !server.is_named())?;
+        Some(format!(
+            "{typed} is for a server, and none is named; give --es-server URL (or ES_SERVER)"
+        ))
+    }
+}
+
+/// Arguments that say nothing without a server.
+const OF_SERVERS: &[&str] = &[
+    "es_index",
+    "es_requests_index",
+    "es_username",
+    "cacert",
+    "cert",
+    "aws_sigv4",
+    "insecure",
+    "request_timeout",
+    "give_up_after",
+    "op",
+    "no_template",
+    "batch_documents",
+    "in_flight",
+    "no_gzip",
+    "rejected",
+    "unsent",
+];
+
+impl ServerArguments {
+    /// Whether there is one.
+    pub(crate) fn is_named(&self) -> bool {
+        let server = self.es_server.as_deref().unwrap_or_default().trim();
+        !server.is_empty() && !server.eq_ignore_ascii_case("none")
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use guidellm_results_model::documents::{FailedRun, Request, Summary};
+use guidellm_results_model::documents::{FailedRun, Origin, Request, Summary};
 use guidellm_results_model::{Consumer, Exit};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::bulk::Stop;
-use crate::cli::ExportArguments;
+use crate::cli::{ExportArguments, ServerArguments};
 use crate::cluster::{Cluster, ClusterError, Of, Search};
 use crate::sink::Sinks;
 use crate::tell;
@@ -26,9 +26,70 @@ struct Outcome {
     requests: u64,
     /// Runs that left no report.
     failed_runs: u64,
+    /// Benchmarks of which not as many requests came as their reports have records.
+    not_whole: NotWhole,
     /// Those of them that the form of the file has no place for.
     #[serde(skip)]
     left_out: u64,
+}
+
+/// Benchmarks whose requests do not fit their summaries: documents that the server does not have, or
+/// has in another index.
+#[derive(Debug, Default, Serialize)]
+struct NotWhole {
+    benchmarks: u64,
+    /// Requests that they should have.
+    expected: u64,
+    /// Requests that came.
+    came: u64,
+    /// How the first one is called.
+    #[serde(skip)]
+    first: Option<String>,
+}
+
+impl NotWhole {
+    fn note(&mut self, summary: &Summary, came: u64) {
+        let expected = summary.counts.records();
+        if came == expected {
+            return;
+        }
+        self.benchmarks += 1;
+        self.expected += expected;
+        self.came += came;
+        self.first.get_or_insert_with(|| {
+            let Origin {
+                uuid,
+                job_name,
+                sample,
+                benchmark_index,
+                ..
+            } = &*summary.origin;
+            format!("benchmark {benchmark_index} of run {uuid}, job `{job_name}`, sample {sample}")
+        });
+    }
+
+    /// What is to be told, if there is something.
+    fn line(&self, server: &ServerArguments) -> Option<String> {
+        let first = self.first.as_ref()?;
+        let Self {
+            benchmarks,
+            expected,
+            came,
+            ..
+        } = self;
+        let benchmarks = match benchmarks {
+            1 => first.clone(),
+            count => format!("{count} benchmarks ({first}, first)"),
+        };
+        let cause = match server.es_requests_index {
+            _ if came > expected => "was a report of the same ids indexed that had other requests?",
+            None => "is --es-requests-index missing, or were some rejected or deleted?",
+            Some(_) => "were some rejected or deleted, or are they in another index?",
+        };
+        Some(format!(
+            "{benchmarks}: {came} requests came, of {expected}: {cause}"
+        ))
+    }
 }
 
 pub(crate) fn run(arguments: &ExportArguments, unfinished: &Registry) -> Result<Exit> {
@@ -86,6 +147,10 @@ pub(crate) fn run(arguments: &ExportArguments, unfinished: &Registry) -> Result<
             "documents: {summaries} of benchmarks, {requests} of requests{failed_runs}"
         ));
     }
+    if let Some(line) = outcome.not_whole.line(server) {
+        tell(&format!("error: {line}"));
+        return Ok(Exit::SomeFailed);
+    }
     Ok(Exit::Done)
 }
 
@@ -130,7 +195,9 @@ async fn export_from(
     summaries.sort_by_key(|summary| summary.timestamp);
     let mut outcome = Outcome::default();
     for summary in summaries {
-        outcome.requests += export_benchmark(search, summary, sinks).await?;
+        let requests = export_benchmark(search, summary.clone(), sinks).await?;
+        outcome.not_whole.note(&summary, requests);
+        outcome.requests += requests;
         outcome.summaries += 1;
     }
     search

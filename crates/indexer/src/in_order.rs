@@ -11,6 +11,9 @@ const LEAD_PER_THREAD: usize = 4;
 /// How many outcomes may wait where a large item is to begin, whose own takes much memory.
 const LARGE_LEAD: usize = 2;
 
+/// Beyond it, more threads are no help whatever the user asks for.
+const MOST_THREADS: usize = 256;
+
 /// Calls `work` with each item, on several threads, and then `take` with its outcome, on the
 /// caller's thread and in the items' order. An item that is `large` keeps all threads busy by
 /// itself, and is worked on alone.
@@ -21,6 +24,7 @@ pub(crate) fn in_order<I: Sync, T: Send>(
     work: impl Fn(&I) -> T + Sync,
     mut take: impl FnMut(&I, T),
 ) {
+    let threads = threads.min(items.len()).clamp(1, MOST_THREADS);
     let turns = Turns {
         items,
         threads,
@@ -32,7 +36,7 @@ pub(crate) fn in_order<I: Sync, T: Send>(
     };
     let (finished, outcomes) = channel();
     thread::scope(|scope| {
-        for _ in 0..threads.min(items.len()) {
+        for _ in 0..threads {
             let (finished, turns, work, large) = (finished.clone(), &turns, &work, &large);
             scope.spawn(move || {
                 while let Some(turn) = turns.next(large) {
@@ -160,6 +164,17 @@ mod tests {
             },
         );
         assert_eq!(taken, items);
+    }
+
+    #[test]
+    fn as_many_threads_as_a_user_can_ask_for_do_no_harm() {
+        let items = [1, 2, 3];
+        for threads in [0, usize::MAX / 2, usize::MAX] {
+            let mut taken = Vec::new();
+            in_order(&items, threads, |_| false, |it| *it, |_, it| taken.push(it));
+            assert_eq!(taken, items);
+        }
+        in_order(&[], 4, |(): &()| false, |()| (), |(), ()| unreachable!());
     }
 
     #[test]

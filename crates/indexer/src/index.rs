@@ -87,7 +87,10 @@ pub(crate) fn run(arguments: &IndexArguments, unfinished: &Registry) -> Result<E
                 }
                 let committed = read.staged.commit();
                 committed.with_context(|| report.name())?;
-                if let Some(journal) = &mut journal {
+                let mut verified = read.outcome.verifications.iter();
+                if let Some(journal) = &mut journal
+                    && !verified.any(Verification::is_contradicted)
+                {
                     journal.done(read.entry, || sinks.settle())?;
                 }
                 Ok(read.outcome)
@@ -139,7 +142,7 @@ fn check(arguments: &IndexArguments, reports: &[Named]) -> Result<()> {
     Ok(())
 }
 
-/// Where documents go and whose they are: what is done for one of these is not done for another.
+/// Where documents go, whose they are, and whether their figures are verified: what is done for one of these is not done for another.
 fn purpose(arguments: &IndexArguments) -> Purpose {
     let server = &arguments.sending.server;
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -148,15 +151,17 @@ fn purpose(arguments: &IndexArguments) -> Purpose {
     let node = |node: &str| node.rsplit('@').next().unwrap_or_default().to_owned();
     let mut nodes: Vec<String> = nodes.map(node).collect();
     nodes.sort();
-    Purpose::new(&[
-        &nodes.join(","),
-        &text(&server.es_index),
-        &text(&server.es_requests_index),
-        &arguments.targets.store_name(),
-        &text(&arguments.reports.uuid),
-        &arguments.reports.job_name,
-        &arguments.reports.sample.to_string(),
-    ])
+    let mut parts = vec![
+        nodes.join(","),
+        text(&server.es_index),
+        text(&server.es_requests_index),
+        arguments.targets.store_name(!server.is_named()),
+        text(&arguments.reports.uuid),
+        arguments.reports.job_name.clone(),
+        arguments.reports.sample.to_string(),
+    ];
+    parts.extend(arguments.reports.verify.then(|| "verified".to_owned()));
+    Purpose::new(&parts)
 }
 
 /// As many as there are processors, up to four: beyond it, the disk or the server is in the way.
@@ -281,14 +286,26 @@ impl Outcome {
             let reports = counted(*reports, "report", "reports");
             let summaries = counted(*summaries, "summary", "summaries");
             let requests = counted(*requests, "request", "requests");
+            let place = match arguments.default_store() {
+                Some(store) if self.reports > 0 => format!(", in the store {store}"),
+                _ => String::new(),
+            };
             tell(&format!(
-                "{reports} read{failed}{noted}: {summaries}, {requests}"
+                "{reports} read{failed}{noted}: {summaries}, {requests}{place}"
             ));
         }
         if let Some(documents) = &self.documents {
             server::tell_of(documents, arguments.reports.quiet);
         }
         Ok(())
+    }
+}
+
+impl IndexArguments {
+    /// The store that documents are in as nobody said where they go.
+    fn default_store(&self) -> Option<&'static str> {
+        let is_default = !self.dry_run && !self.sending.server.is_named();
+        self.targets.default_store().filter(|_| is_default)
     }
 }
 

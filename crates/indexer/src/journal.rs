@@ -6,8 +6,8 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Write};
-use std::path::Path;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, Write};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
@@ -21,12 +21,15 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// What a journal begins with.
 const HEADER: &str = "# reports that guidellm-indexer is done with";
 
+/// Bytes that have to show whether a file is a journal.
+const BEGINNING: u64 = 16 << 10;
+
 /// What is done with reports, as far as their documents depend on it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Purpose(Uuid);
 
 impl Purpose {
-    pub(crate) fn new(parts: &[&str]) -> Self {
+    pub(crate) fn new(parts: &[String]) -> Self {
         let parts = parts.join("\n");
         Self(Uuid::new_v5(&Uuid::NAMESPACE_OID, parts.as_bytes()))
     }
@@ -37,6 +40,7 @@ pub(crate) struct Journal {
     done: HashSet<String>,
     purpose: Purpose,
     file: File,
+    path: PathBuf,
     /// Lines of reports whose documents may still be on their way.
     waiting: String,
     noted: Instant,
@@ -47,23 +51,8 @@ pub(crate) struct Journal {
 impl Journal {
     pub(crate) fn open(path: &Path, purpose: Purpose) -> Result<Self> {
         let place = || format!("{}: cannot use it as a journal", path.display());
-        let lines: Vec<String> = match File::open(path) {
-            // A torn line may end within a character.
-            Ok(file) => BufReader::new(file)
-                .split(b'\n')
-                .map(|line| Ok(String::from_utf8_lossy(&line?).into_owned()))
-                .collect::<std::io::Result<_>>()
-                .with_context(place)?,
-            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(error).with_context(place),
-        };
+        let lines = lines(path)?;
         let first = lines.iter().find(|line| !line.is_empty());
-        if first.is_some_and(|line| !is_ours(line)) {
-            bail!(
-                "{}: it is no journal, but a file of something else",
-                path.display()
-            );
-        }
         let file = File::options().create(true).append(true).open(path);
         let mut file = file.with_context(place)?;
         // Ends a line that a kill left half written.
@@ -73,6 +62,7 @@ impl Journal {
             done: lines.into_iter().collect(),
             purpose,
             file,
+            path: path.to_path_buf(),
             waiting: String::new(),
             noted: Instant::now(),
             undelivered: 0,
@@ -109,10 +99,39 @@ impl Journal {
         if !arrived {
             return Ok(());
         }
-        self.file
-            .write_all(lines.as_bytes())
-            .context("cannot write the journal; is its disk full?")
+        let written = self.file.write_all(lines.as_bytes());
+        written.with_context(|| {
+            let path = self.path.display();
+            format!("{path}: cannot write to the journal; is its disk full?")
+        })
     }
+}
+
+/// The lines of a journal, none if it is not there. Of what is none, only the beginning is read.
+fn lines(path: &Path) -> Result<Vec<String>> {
+    let place = || format!("{}: cannot use it as a journal", path.display());
+    match path.metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Ok(kind) if !kind.is_file() => bail!("{}: it is no file", place()),
+        _ => {}
+    }
+    let mut file = File::open(path).with_context(place)?;
+    let mut beginning = Vec::new();
+    let read = (&file).take(BEGINNING).read_to_end(&mut beginning);
+    read.with_context(place)?;
+    let mut first = beginning.split(|byte| *byte == b'\n');
+    let first = first.find(|line| !line.is_empty());
+    if first.is_some_and(|line| !is_ours(&String::from_utf8_lossy(line))) {
+        bail!(
+            "{}: it is no journal, but a file of something else",
+            path.display()
+        );
+    }
+    file.rewind().with_context(place)?;
+    let lines = BufReader::new(file).split(b'\n');
+    // A torn line may end within a character.
+    let lines = lines.map(|line| Ok(String::from_utf8_lossy(&line?).into_owned()));
+    lines.collect::<std::io::Result<_>>().with_context(place)
 }
 
 /// A report's line; standard input has none.
@@ -122,6 +141,8 @@ pub(crate) fn entry(report: &Named, purpose: Purpose) -> Option<String> {
     };
     let file = path.metadata().ok()?;
     let changed = file.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    // Another folder may have one of the same name.
+    let path = std::path::absolute(path).ok()?;
     let name = path.display().to_string().replace(['\n', '\t'], " ");
     let (length, changed, purpose) = (file.len(), changed.as_nanos(), purpose.0.simple());
     Some(format!("{name}\t{length}\t{changed}\t{purpose}"))

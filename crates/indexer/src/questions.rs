@@ -1,6 +1,6 @@
 //! What is asked about documents that are there, and where these are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use guidellm_results_model::analysis::compare::Threshold;
@@ -22,6 +22,12 @@ pub struct SourceArguments {
     /// The server that has them.
     #[command(flatten)]
     pub server: ServerArguments,
+}
+
+impl SourceArguments {
+    pub(crate) fn parts(&self) -> (&ServerArguments, Option<&Path>) {
+        (&self.server, self.store.as_deref())
+    }
 }
 
 /// How samples are put together.

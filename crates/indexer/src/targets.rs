@@ -21,16 +21,38 @@ impl TargetArguments {
         if self.json && self.output.as_deref() == Some(Path::new("-")) {
             bail!("--json and `--output -` both want standard output; leave one of them out");
         }
+        let ending = self.output.as_deref().and_then(Path::extension);
+        let ending = ending.map(|it| it.to_string_lossy().to_ascii_lowercase());
+        if let (Some(output), Some("gz" | "zst")) = (&self.output, ending.as_deref()) {
+            let plain = output.with_extension("");
+            bail!(
+                "{}: what is written is not compressed; name it {}, and compress it then",
+                output.display(),
+                plain.display()
+            );
+        }
         Ok(())
     }
 
-    /// The store that is named, if one is.
-    pub(crate) fn store_name(&self) -> String {
+    /// The store that documents go to, as it is called from anywhere; the default one `by_default`.
+    pub(crate) fn store_name(&self, by_default: bool) -> String {
         #[cfg(feature = "store")]
-        let store = self.store.as_ref();
+        let store = self.store.as_deref();
         #[cfg(not(feature = "store"))]
-        let store: Option<&PathBuf> = None;
+        let store: Option<&Path> = None;
+        let default = self.default_store().filter(|_| by_default);
+        let store = store.or(default.map(Path::new));
+        let store = store.map(|store| std::path::absolute(store).unwrap_or(store.to_path_buf()));
         store.map_or_else(String::new, |store| store.display().to_string())
+    }
+
+    /// The default store, if no file and no store is named.
+    pub(crate) fn default_store(&self) -> Option<&'static str> {
+        #[cfg(feature = "store")]
+        let default = (self.output.is_none() && self.store.is_none()).then_some(DEFAULT_STORE);
+        #[cfg(not(feature = "store"))]
+        let default = None;
+        default
     }
 
     /// Opens the sinks, beside others; the default store if there is no other, and this build has it.

@@ -96,6 +96,12 @@ pub enum ReadError {
         /// Where the first wrong byte is.
         byte: u64,
     },
+    /// It begins with UTF-16's byte order mark.
+    #[error(
+        "it looks like UTF-16, as PowerShell's `>` writes it; convert it to UTF-8: \
+         iconv -f UTF-16 -t UTF-8"
+    )]
+    Utf16,
     /// A value has the wrong type, or is malformed.
     #[error("wrong value at {place}: {message}")]
     Value {

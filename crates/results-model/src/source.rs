@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use serde_json::Value;
 use serde_saphyr::options::NonFiniteFloatPolicy;
 
 use crate::error::ReadError;
@@ -235,12 +236,17 @@ impl Input {
                 return Err(error.downcast::<ReadError>().unwrap_or_else(ReadError::Io));
             }
         }
+        if yaml.starts_with(&[0xFF, 0xFE]) || yaml.starts_with(&[0xFE, 0xFF]) {
+            return Err(ReadError::Utf16);
+        }
         let yaml = std::str::from_utf8(&yaml).map_err(|error| ReadError::InvalidUtf8 {
             byte: error.valid_up_to() as u64,
         })?;
-        let tree: serde_json::Value = serde_saphyr::from_str_with_options(yaml, options(yaml))
-            .map_err(|error| ReadError::Yaml {
-                message: one_line(&error.to_string()),
+        let tree: Value =
+            serde_saphyr::from_str_with_options(yaml, options(yaml)).map_err(|error| {
+                ReadError::Yaml {
+                    message: one_line(&error.to_string()),
+                }
             })?;
         if !tree.is_object() && !tree.is_array() {
             let reason = "it is neither a JSON nor a YAML object (give GuideLLM's JSON or YAML, \
@@ -260,18 +266,61 @@ impl Input {
     }
 }
 
-/// What a truncated YAML ends inside: the first lines of YAML are YAML. GuideLLM sorts the members of
-/// a benchmark and ends each line; from 0.2 on, `type_` comes after `requests`.
-fn cut_inside(yaml: &str, tree: &serde_json::Value) -> Option<String> {
-    let benchmarks = tree.get("benchmarks").and_then(serde_json::Value::as_array);
-    let has = |it: &serde_json::Value, member| it.get(member).is_some();
-    let is_cut = |it: &serde_json::Value| {
-        let is_typed = has(it, "config") || has(it, "args");
-        is_typed && !has(it, "type_")
-    };
-    let cut = benchmarks.and_then(|all| all.iter().position(is_cut));
-    let in_benchmark = cut.map(|index| format!("benchmarks[{index}]"));
-    in_benchmark.or_else(|| (!yaml.ends_with('\n')).then(|| "a line".to_owned()))
+/// What a truncated YAML ends inside: the first lines of YAML are YAML. GuideLLM ends each line and sorts
+/// members, so that of each generation it is known what comes last. A sweep of 0.1 that ends with a
+/// whole benchmark may have had more: nothing in it says how many.
+fn cut_inside(yaml: &str, tree: &Value) -> Option<String> {
+    let benchmarks = tree.get("benchmarks").and_then(Value::as_array);
+    let benchmarks = benchmarks.map(Vec::as_slice).unwrap_or_default();
+    // From 0.5 on, `metadata` comes after the benchmarks, and `version` is its last member.
+    let is_tagged = tree.pointer("/metadata/version").is_some();
+    let cut = benchmarks.iter().position(|it| is_cut(it, is_tagged));
+    if let Some(index) = cut {
+        return Some(format!("benchmarks[{index}]"));
+    }
+    let profiles = ["/config/profile", "/args/profile"];
+    let done = benchmarks.iter().flat_map(|benchmark| {
+        let profiles = profiles.iter().filter_map(|at| benchmark.pointer(at));
+        profiles.filter_map(|it| count(it.get("completed_strategies")?))
+    });
+    if let Some(done) = done.max().filter(|done| *done > benchmarks.len() as u64) {
+        let there = benchmarks.len();
+        return Some(format!("its benchmarks ({there} of {done} are there)"));
+    }
+    // 0.4 has no metadata, and none of 0.5's arguments.
+    let is_0_4 = tree.get("args").is_some() && tree.pointer("/args/over_saturation").is_none();
+    if benchmarks.iter().any(|it| it.get("config").is_some()) && !is_tagged && !is_0_4 {
+        return Some("the report, before the end of its metadata".to_owned());
+    }
+    (!yaml.ends_with('\n')).then(|| "a line".to_owned())
+}
+
+/// Whether the last member of a benchmark is not there.
+fn is_cut(benchmark: &Value, is_tagged: bool) -> bool {
+    let has = |member| benchmark.pointer(member).is_some();
+    if has("/config") {
+        return !has("/type_") || !is_tagged && !has("/warmup_duration");
+    }
+    if has("/args") && !has("/benchmarks") {
+        return !has("/worker/type_");
+    }
+    // 0.1: `results` come last, and how many they are is counted before.
+    let groups = benchmark.get("benchmarks").and_then(Value::as_array);
+    groups.is_some_and(|all| {
+        all.iter().any(|it| {
+            let concurrencies = it.get("concurrencies").and_then(Value::as_array);
+            let last = concurrencies.and_then(|all| all.last());
+            let counted = last.and_then(|it| it.get("completed")?.as_u64());
+            let results = it.get("results").and_then(Value::as_array);
+            let whole = results.map(|all| all.iter().filter(|it| it.get("start_time").is_some()));
+            counted > whole.map(|it| it.count() as u64) || results.is_none()
+        })
+    })
+}
+
+/// A number, or that of a list's elements.
+fn count(of: &Value) -> Option<u64> {
+    of.as_u64().or_else(|| Some(of.as_array()?.len() as u64))
 }
 
 /// Limits grow with the text, except those on anchors: GuideLLM writes none, and a few of them

@@ -169,3 +169,39 @@ fn several_reports_at_once_come_out_as_one_after_the_other() {
     };
     assert!(stored("1") == stored("4"));
 }
+
+#[test]
+fn a_journal_notes_what_was_verified_and_knows_reports_by_their_place() {
+    let folder = tempfile::tempdir().unwrap();
+    archive(folder.path());
+    let journal = ["--journal", "../done"];
+    let inside = folder.path().join("inside");
+    fs::create_dir(&inside).unwrap();
+    archive(&inside);
+    assert_eq!(index(&inside, &journal)["reports"], 3);
+    // Nothing was verified of these.
+    let verified = index(&inside, &["--journal", "../done", "--verify"]);
+    assert_eq!(verified["reports"], 3);
+    // The same names, of another folder.
+    let another = folder.path().join("another");
+    fs::rename(&inside, &another).unwrap();
+    assert_eq!(index(&another, &journal)["reports"], 3);
+    assert_eq!(index(&another, &journal)["passed_over"], 3);
+    let text = fs::read(fixture("reports/0.8.1/constant_mixed.json")).unwrap();
+    let mut report: Value = serde_json::from_slice(&text).unwrap();
+    let record = report.pointer_mut("/benchmarks/0/requests/successful/0/request_latency");
+    *record.unwrap() = 99.0.into();
+    fs::write(another.join("changed.json"), report.to_string()).unwrap();
+    let arguments = ["index", "changed.json", "--verify", "--journal", "done"];
+    for _ in 0..2 {
+        let output = run(&another, &arguments);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(errors(&output).contains("contradict"), "{output:?}");
+    }
+    let device = run(&another, &["index", "archive", "--journal", "/dev/zero"]);
+    assert_eq!(device.status.code(), Some(2));
+    assert!(
+        errors(&device).contains("/dev/zero: cannot use it"),
+        "{device:?}"
+    );
+}

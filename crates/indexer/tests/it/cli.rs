@@ -366,3 +366,78 @@ fn a_machine_without_authorities_is_told_what_to_do() {
     let told = errors(&output);
     assert!(told.contains("SSL_CERT_FILE names a file"), "{told}");
 }
+
+#[test]
+fn what_is_for_a_server_is_wrong_without_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = fixture("reports/0.8.1/constant_mixed.json");
+    let report = report.to_str().unwrap();
+    fs::write(
+        folder.path().join("slo.yaml"),
+        "slos: [ttft_p95_ms <= 5000]",
+    )
+    .unwrap();
+    let refused = |arguments: &[&str], server: Option<&str>, told: &str| {
+        let mut command = Command::new(INDEXER);
+        command.current_dir(folder.path()).args(arguments);
+        command.env_remove("ES_SERVER");
+        command.envs(server.map(|server| ("ES_SERVER", server)));
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+        assert!(errors(&output).contains(told), "{}", errors(&output));
+    };
+    let index = ["index", report, "--op", "create", "--rejected", "rr"];
+    for server in [None, Some("none"), Some(" ")] {
+        refused(&index, server, "--op is for a server, and none is named");
+    }
+    let empty = ["index", report, "--es-index", "i", "--es-server", ""];
+    refused(&empty, Some("http://x"), "--es-index is for a server");
+    assert!(!folder.path().join("results").exists());
+    assert!(run(folder.path(), &["index", report]).status.success());
+    let check = ["check", "--es-index", "nosuch", "--slo", "slo.yaml"];
+    refused(&check, None, "--es-index is for a server");
+    for flag in ["--es-server", "--es-index"] {
+        let both = ["scenarios", "--store", "results", flag, "x"];
+        refused(&both, Some("http://x"), &format!("--store and {flag} name"));
+    }
+    // The environment alone is no wish.
+    let mut command = Command::new(INDEXER);
+    command
+        .args(["scenarios", "--store", "results"])
+        .current_dir(folder.path());
+    command
+        .env("ES_SERVER", "http://127.0.0.1:1")
+        .env("ES_INDEX", "i");
+    assert!(command.output().unwrap().status.success());
+}
+
+#[test]
+fn the_default_store_is_told_and_an_output_is_called_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = fixture("reports/0.8.1/constant_mixed.json");
+    let report = report.to_str().unwrap();
+    let told = errors(&run(folder.path(), &["index", report]));
+    assert!(told.contains("33 requests, in the store results"), "{told}");
+    let output = run(folder.path(), &["index", report, "-o", "d.json.gz"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(errors(&output).contains("name it d.json,"), "{output:?}");
+    assert!(!folder.path().join("d.json.gz").exists());
+}
+
+#[test]
+fn requests_with_empty_ids_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = fs::read(fixture("reports/0.8.1/constant_mixed.json")).unwrap();
+    let mut report: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    for record in [0, 1] {
+        let record = &mut report["benchmarks"][0]["requests"]["successful"][record];
+        record["request_id"] = "".into();
+    }
+    let path = folder.path().join("r.json");
+    fs::write(&path, report.to_string()).unwrap();
+    let arguments = ["index", "r.json", "-o", "-", "--format", "ndjson"];
+    let documents = documents(&run(folder.path(), &arguments));
+    let ids = documents.iter().map(|it| it["document_id"].to_string());
+    let distinct: std::collections::BTreeSet<String> = ids.collect();
+    assert_eq!((documents.len(), distinct.len()), (34, 34));
+}

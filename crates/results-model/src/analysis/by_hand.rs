@@ -50,6 +50,7 @@ pub(super) fn sample(
     Sample {
         summary,
         figures,
+        requests: 100,
         standard_errors,
     }
 }

@@ -32,6 +32,19 @@ pub(super) fn of(samples: &[Sample]) -> Vec<String> {
         "the report was cut off, and its whole records salvaged",
         &|it| it.summary.origin.salvaged,
     );
+    let unlike = samples
+        .iter()
+        .filter(|it| it.requests != it.summary.counts.records());
+    let (came, records) = unlike.fold((0, 0), |(came, records), it| {
+        (came + it.requests, records + it.summary.counts.records())
+    });
+    say(
+        &format!(
+            "{came} request documents are there, of {records} records (rejected, deleted, or in \
+             another index?): percentiles are the means of the samples' own"
+        ),
+        &|it| it.requests != it.summary.counts.records(),
+    );
     say("the benchmark's process failed", &|it| {
         it.summary.outcome.passed == Some(false)
     });
@@ -59,4 +72,29 @@ pub(super) fn of(samples: &[Sample]) -> Vec<String> {
         });
     }
     doubts
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::by_hand;
+    use super::*;
+
+    #[test]
+    fn requests_that_are_missing_are_told() {
+        let sample = |requests| Sample {
+            requests,
+            ..by_hand::sample("u", "j", 0, &[], &json!({ "guidellm_version": "0.8.1" }))
+        };
+        assert_eq!(of(&[sample(100)]), Vec::<String>::new());
+        let told = of(&[sample(90), sample(100), sample(0)]);
+        assert_eq!(
+            told,
+            [
+                "90 request documents are there, of 200 records (rejected, deleted, or in another \
+              index?): percentiles are the means of the samples' own (2 of 3 samples)"
+            ]
+        );
+    }
 }

@@ -113,6 +113,9 @@ pub struct Sample {
     pub summary: Summary,
     /// Its own figures: the summary's, or, if its window was trimmed, those of the requests left.
     pub figures: BTreeMap<Figure, f64>,
+    /// Request documents that there are of it: those of its records, unless some are lost.
+    #[serde(skip)]
+    pub requests: u64,
     /// The standard errors that follow from the requests themselves, if they were asked for: of a
     /// figure's natural logarithm, of a share's own value. Absent for too few requests.
     #[serde(skip)]

@@ -48,7 +48,9 @@ pub(super) fn scenario<D: Documents>(
     for summary in summaries {
         let counting = reading.open(&summary, trimmed);
         let origin = window(&summary).map(|window| window.start);
+        let mut requests = 0;
         documents.requests(&summary, COLUMNS, &mut |frame| {
+            requests += frame.height() as u64;
             Ok(for_each_row(frame, &mut |row| {
                 reading.push(row, &counting, origin)
             })?)
@@ -62,12 +64,13 @@ pub(super) fn scenario<D: Documents>(
         samples.push(Sample {
             summary,
             figures,
+            requests,
             standard_errors: spread
                 .map(|it| it.standard_errors(seed))
                 .unwrap_or_default(),
         });
     }
-    let whole = samples.iter().all(|it| is_whole(&it.summary));
+    let whole = samples.iter().all(is_whole);
     let (good, ended, seconds) = reading.pool.goodput();
     let goodput = (!options.limits.is_empty() && ended > 0.0).then(|| Goodput {
         limits: options.limits,
@@ -169,8 +172,9 @@ fn window(summary: &Summary) -> Option<Window> {
 }
 
 /// Whether all its records are there, so that figures of its requests can be made of them.
-fn is_whole(summary: &Summary) -> bool {
-    !summary.counts.records_sampled && !summary.origin.salvaged
+fn is_whole(sample: &Sample) -> bool {
+    let Summary { counts, origin, .. } = &sample.summary;
+    !counts.records_sampled && !origin.salvaged && sample.requests == counts.records()
 }
 
 fn figures_of(summary: &Summary) -> BTreeMap<Figure, f64> {

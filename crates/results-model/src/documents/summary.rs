@@ -195,6 +195,14 @@ pub struct RequestCounts {
     pub incomplete_rate: Option<f64>,
 }
 
+impl RequestCounts {
+    /// Records in the report: as many request documents belong to the summary.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.successful_records + self.errored_records + self.incomplete_records
+    }
+}
+
 /// The statistics of a benchmark, over its successful requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

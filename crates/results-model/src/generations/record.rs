@@ -178,9 +178,11 @@ fn blank<W: Wire>(
             RequestTimestampSource::Benchmark,
         ),
     };
-    // A record without an id is told by its place, which is the same in every copy of a report.
+    // A record without an id is told by its place, which is the same in every copy of a report; an
+    // empty one is none.
     let request_id: Box<str> = wire
         .id()
+        .filter(|id| !id.is_empty())
         .map_or_else(|| format!("{status}[{index}]").into_boxed_str(), Into::into);
     Request {
         metric_name: RequestMetricName,

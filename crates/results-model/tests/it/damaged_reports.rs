@@ -1,6 +1,10 @@
 //! A damaged report gives an error or a right answer, never a panic and never half an answer.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may fail as tests do"
+)]
 
 use std::fmt::Write;
 use std::io::Cursor;
@@ -11,6 +15,7 @@ use guidellm_results_model::{
     Consumer, Interrupted, ReadError, ReadOptions, ReadOutcome, RunContext, Source, read,
 };
 use proptest::prelude::*;
+use serde_json::Value;
 
 #[derive(Debug, Default, PartialEq)]
 struct Kept {
@@ -162,6 +167,116 @@ fn half_a_yaml_report_is_no_report() {
             }
         }
     }
+}
+
+/// A tree as GuideLLM writes it: members sorted, each value on a line of its own.
+fn yaml(tree: &Value, indent: usize, lines: &mut Vec<String>) {
+    let pad = " ".repeat(indent);
+    let mut put = |begin: &str, value: &Value, deeper: usize| match value {
+        Value::Object(it) if !it.is_empty() => {
+            lines.push(format!("{pad}{begin}"));
+            yaml(value, deeper, lines);
+        }
+        Value::Array(it) if !it.is_empty() => {
+            lines.push(format!("{pad}{begin}"));
+            yaml(value, deeper, lines);
+        }
+        leaf => lines.push(format!("{pad}{begin} {leaf}")),
+    };
+    match tree {
+        Value::Object(members) => {
+            let members: std::collections::BTreeMap<_, _> = members.iter().collect();
+            for (name, value) in members {
+                let deeper = indent + usize::from(value.is_object()) * 2;
+                put(&format!("{name}:"), value, deeper);
+            }
+        }
+        Value::Array(elements) => {
+            for element in elements {
+                put("-", element, indent + 2);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A report of two benchmarks with few requests each.
+fn of_two(name: &str) -> Value {
+    let text = std::fs::read(fixture(name)).unwrap();
+    let mut report: Value = serde_json::from_slice(&text).unwrap();
+    let benchmarks = report["benchmarks"].as_array_mut().unwrap();
+    if benchmarks.len() == 1 && benchmarks[0].get("benchmarks").is_none() {
+        benchmarks.push(benchmarks[0].clone());
+        let own = if benchmarks[1].get("run_id").is_some() {
+            "id_"
+        } else {
+            "id"
+        };
+        benchmarks[1][own] = "another".into();
+    }
+    let all = benchmarks.len();
+    for benchmark in benchmarks {
+        for at in ["/config/profile", "/args/profile"] {
+            let profile = benchmark.pointer_mut(at);
+            match profile.and_then(|it| it.get_mut("completed_strategies")) {
+                Some(Value::Array(done)) => done.resize(all, done[0].clone()),
+                Some(done) => *done = all.into(),
+                None => {}
+            }
+        }
+        for status in ["successful", "errored", "incomplete"] {
+            let records = benchmark.pointer_mut(&format!("/requests/{status}"));
+            let records = records.and_then(Value::as_array_mut);
+            records.into_iter().for_each(|records| records.truncate(2));
+        }
+    }
+    report
+}
+
+#[test]
+fn a_yaml_report_of_several_benchmarks_is_told_to_be_cut_at_every_line() {
+    for name in [
+        "0.1.0/constant_mixed",
+        "0.2.1/concurrent_multi",
+        "0.3.1/constant_mixed",
+        "0.4.0/constant_mixed",
+        "0.5.4/constant_mixed",
+        "0.7.3/constant_mixed",
+        "0.8.1/constant_multirate",
+    ] {
+        let mut lines = Vec::new();
+        yaml(&of_two(&format!("{name}.json")), 0, &mut lines);
+        let text = lines.join("\n") + "\n";
+        let (whole, kept) = read_text(text.as_bytes(), false);
+        assert!(whole.is_ok(), "{name}: {whole:?}");
+        let expected = if name.starts_with("0.1") { 1 } else { 2 };
+        assert!(kept.summaries.len() >= expected, "{name}");
+        // All lines that begin something, all of the end, and some of the others.
+        let last = lines.len() - 1;
+        let mut at = 0;
+        for (number, line) in lines.iter().enumerate().take(last) {
+            at += line.len() + 1;
+            let depth = line.len() - line.trim_start().len();
+            if depth > 2 && number + 40 < last && number % 37 != 0 {
+                continue;
+            }
+            let (outcome, _) = read_text(&text.as_bytes()[..at], false);
+            assert!(outcome.is_err(), "{name} cut after {line}: {outcome:?}");
+        }
+        let (outcome, _) = read_text(text.trim_end().as_bytes(), false);
+        assert!(outcome.is_err(), "{name} within its last line: {outcome:?}");
+    }
+}
+
+#[test]
+fn utf_16_is_called_so() {
+    let text = "{\"benchmarks\": []}".encode_utf16();
+    let little: Vec<u8> = std::iter::once(0xFEFF)
+        .chain(text)
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let error = read_text(&little, false).0.unwrap_err();
+    assert!(error.to_string().contains("UTF-16"), "{error}");
 }
 
 #[test]
