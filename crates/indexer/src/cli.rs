@@ -90,7 +90,13 @@ impl Cli {
                 "--store and {named} name two places; leave one of them out"
             ));
         }
-        let typed = typed.filter(|_| !server.is_named())?;
+        // Scripts pass what they are given on, and an empty name means no server. A question would be
+        // answered by the store then, which nobody asked.
+        let is_settled = match &self.command {
+            Command::Index(_) => server.es_server.is_some(),
+            _ => server.is_named() || server.is_without(),
+        };
+        let typed = typed.filter(|_| !is_settled)?;
         Some(format!(
             "{typed} is for a server, and none is named; give --es-server URL (or ES_SERVER)"
         ))
@@ -121,7 +127,13 @@ impl ServerArguments {
     /// Whether there is one.
     pub(crate) fn is_named(&self) -> bool {
         let server = self.es_server.as_deref().unwrap_or_default().trim();
-        !server.is_empty() && !server.eq_ignore_ascii_case("none")
+        !server.is_empty() && !self.is_without()
+    }
+
+    /// Whether the user says that there is none.
+    fn is_without(&self) -> bool {
+        let server = self.es_server.as_deref().unwrap_or_default().trim();
+        server.eq_ignore_ascii_case("none")
     }
 }
 

@@ -142,7 +142,8 @@ fn check(arguments: &IndexArguments, reports: &[Named]) -> Result<()> {
     Ok(())
 }
 
-/// Where documents go, whose they are, and whether their figures are verified: what is done for one of these is not done for another.
+/// Where documents go, whose they are, and whether their figures are verified: what is done for one of
+/// these is not done for another.
 fn purpose(arguments: &IndexArguments) -> Purpose {
     let server = &arguments.sending.server;
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
