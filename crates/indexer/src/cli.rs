@@ -8,6 +8,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::bulk::Operation;
+use crate::cluster::is_none;
 use crate::output::Format;
 #[cfg(feature = "store")]
 pub use crate::questions::{
@@ -126,14 +127,13 @@ const OF_SERVERS: &[&str] = &[
 impl ServerArguments {
     /// Whether there is one.
     pub(crate) fn is_named(&self) -> bool {
-        let server = self.es_server.as_deref().unwrap_or_default().trim();
-        !server.is_empty() && !self.is_without()
+        !is_none(self.es_server.as_deref().unwrap_or_default())
     }
 
     /// Whether the user says that there is none.
     fn is_without(&self) -> bool {
-        let server = self.es_server.as_deref().unwrap_or_default().trim();
-        server.eq_ignore_ascii_case("none")
+        let server = self.es_server.as_deref().unwrap_or_default();
+        is_none(server) && !server.trim().is_empty()
     }
 }
 

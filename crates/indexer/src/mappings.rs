@@ -31,9 +31,13 @@ const KEPT: [&str; 5] = [
 
 type Fields = Map<String, Value>;
 
+fn template() -> Value {
+    serde_json::from_str(TEMPLATE).unwrap_or_default()
+}
+
 /// The fields and their types, for a product.
 fn fields(product: Product) -> Fields {
-    let template: Value = serde_json::from_str(TEMPLATE).unwrap_or_default();
+    let template = template();
     let fields = template.pointer("/template/mappings/properties");
     let mut fields = fields
         .and_then(Value::as_object)
@@ -115,7 +119,7 @@ async fn install(cluster: &Cluster, index: &str, fields: &Fields) -> Result<(), 
 /// The template for an index: ours over the one that it goes before, of which the server takes nothing
 /// then.
 fn ours(index: &str, fields: &Fields, theirs: Option<&Value>) -> Value {
-    let ours: Value = serde_json::from_str(TEMPLATE).unwrap_or_default();
+    let ours = template();
     let mut template = ours.as_object().cloned().unwrap_or_default();
     let theirs = theirs.and_then(Value::as_object).cloned();
     let mut theirs = theirs.unwrap_or_default();
@@ -149,7 +153,7 @@ fn members(object: Option<Value>) -> Fields {
 /// before it.
 fn shadowed<'a>(all: &'a Value, index: &str) -> Option<(&'a str, &'a Value)> {
     let own = format!("guidellm-{index}");
-    let ours: Value = serde_json::from_str(TEMPLATE).unwrap_or_default();
+    let ours = template();
     let priority = |it: &Value| it.get("priority").and_then(Value::as_u64).unwrap_or(0);
     let found = all.get("index_templates")?.as_array()?;
     let found = found.iter().filter_map(|it| {

@@ -136,7 +136,7 @@ impl SendingArguments {
 
     /// Whether documents could be kept where the user says, before there are any.
     pub(crate) fn check_files(&self) -> Result<()> {
-        if self.server.connection()?.is_some() {
+        if self.server.is_named() {
             check(&self.bulk.rejected).context("--rejected")?;
             check(&self.bulk.unsent).context("--unsent")?;
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 
-use super::undelivered::{BEGINNING, PAUSE, Undelivered, is_at, lock, mend};
+use super::undelivered::{PAUSE, Undelivered, is_at, is_beginning, lock, mend};
 
 /// A file of undelivered documents that was taken away to be sent; nobody else has it meanwhile.
 #[derive(Debug)]
@@ -191,11 +191,6 @@ fn each_line(file: &File, mut take: impl FnMut(u64, &[u8]) -> Result<()>) -> Res
     Ok(())
 }
 
-fn is_beginning(line: &[u8]) -> bool {
-    let length = line.len().min(BEGINNING.len());
-    line.get(..length) == BEGINNING.as_bytes().get(..length)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,14 +224,30 @@ mod tests {
         assert_eq!(none.kind(), io::ErrorKind::NotFound);
     }
 
-    #[test]
-    fn what_another_one_takes_meanwhile_is_not_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("unsent");
+    /// A file that was taken, with the first line, while its writer goes on with the second.
+    fn taken_and_written(folder: &Path) -> (PathBuf, Taken) {
+        let path = folder.join("unsent");
         let mut file = UndeliveredFile::new(&path);
         file.append(line(1).as_bytes()).unwrap();
         let taken = Taken::take(&path).unwrap();
         file.append(line(2).as_bytes()).unwrap();
+        (path, taken)
+    }
+
+    #[test]
+    fn what_is_appended_while_a_file_is_sent_is_in_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, taken) = taken_and_written(folder.path());
+        assert_eq!(text(&taken), line(1));
+        taken.done().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), line(2));
+        assert_eq!(text(&Taken::take(&path).unwrap()), line(2));
+    }
+
+    #[test]
+    fn what_another_one_takes_meanwhile_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, taken) = taken_and_written(folder.path());
         // As one does that looked for it before it was taken.
         assert!(!is_renamed(&path, taken.path()).unwrap());
         assert_eq!(text(&taken), line(1));

@@ -80,8 +80,7 @@ impl Connection {
     ///
     /// If a URL makes no sense, or two of them name different users.
     pub fn parse(servers: &str) -> Result<Option<Self>, ClusterError> {
-        let servers = servers.trim();
-        if servers.is_empty() || servers.eq_ignore_ascii_case("none") {
+        if is_none(servers) {
             return Ok(None);
         }
         let mut credentials = Credentials::None;
@@ -118,6 +117,12 @@ impl Connection {
         let names: Vec<&str> = self.nodes.iter().map(Url::as_str).collect();
         names.join(", ")
     }
+}
+
+/// Whether what should name servers means that there is none.
+pub(crate) fn is_none(servers: &str) -> bool {
+    let servers = servers.trim();
+    servers.is_empty() || servers.eq_ignore_ascii_case("none")
 }
 
 fn parse_node(server: &str) -> Result<(Url, Credentials), ClusterError> {

@@ -23,6 +23,7 @@ mod search;
 mod signing;
 
 pub use causes::{chain, is_untrusted};
+pub(crate) use connection::is_none;
 pub use connection::{Connection, Credentials, Secret, without_user};
 pub use error::ClusterError;
 pub use nodes::Cluster;
@@ -102,7 +103,7 @@ pub(crate) fn encoded(name: &str) -> String {
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// `Retry-After`, in its form of seconds.
+    /// `Retry-After`.
     pub(crate) retry_after: Option<Duration>,
     pub(crate) body: Bytes,
 }

@@ -125,9 +125,8 @@ impl<'a> Search<'a> {
         };
         let what = "keep the index's present state";
         let path = format!("{}/{path}?keep_alive={KEEP_ALIVE}", search.indices);
-        let is_json = |answer: &Answer| answer.json(what).map(drop);
-        let answer = search.ask(&Call::post(path), what, is_json).await?;
-        let answer = answer.json(what)?;
+        let json = |answer: &Answer| answer.json(what);
+        let answer = search.ask(&Call::post(path), what, json).await?;
         let id = answer.get(member).and_then(Value::as_str);
         let id = id.ok_or_else(|| incomplete(format!("it keeps no state: {answer}")))?;
         search.moment = Moment::PointInTime(id.to_owned());
@@ -139,9 +138,8 @@ impl<'a> Search<'a> {
     async fn unique_field(&self) -> Result<String, ClusterError> {
         let what = "ask for the index's fields";
         let path = format!("{}/_field_caps?fields={UNIQUE}", self.indices);
-        let is_json = |answer: &Answer| answer.json(what).map(drop);
-        let answer = self.ask(&Call::get(path), what, is_json).await?;
-        let answer = answer.json(what)?;
+        let json = |answer: &Answer| answer.json(what);
+        let answer = self.ask(&Call::get(path), what, json).await?;
         let is_keyword = answer.pointer(&format!("/fields/{UNIQUE}/keyword"));
         Ok(match is_keyword {
             Some(_) => UNIQUE.to_owned(),
@@ -162,17 +160,32 @@ impl<'a> Search<'a> {
     ) -> Result<u64, E> {
         let scrolls = self.scrolls(of);
         let (mut hits, mut taken, mut after, mut scroll) = (0, 0, Value::Null, None);
+        let mut waiting = Waiting::new(self.patience);
         loop {
             let call = match &self.moment {
                 Moment::PointInTime(id) if !scrolls => self.next_page(id, query, &after),
                 _ => self.next_of_scroll(of, query, scroll.as_deref()),
             };
-            let answer = self.page(&call, scroll.is_some()).await?;
-            let page = parse(&answer)?;
+            let answer = match self.cluster.expect(call, "read the documents").await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    waiting.bear(error).await?;
+                    continue;
+                }
+            };
+            let page = match parse(&answer) {
+                Ok(page) => page,
+                Err(error) => {
+                    waiting.bear(error).await?;
+                    continue;
+                }
+            };
             match &mut self.moment {
                 Moment::PointInTime(id) if !scrolls => *id = page.id.unwrap_or(id.clone()),
                 _ => scroll = page.id.or(scroll),
             }
+            // The next page of a scroll is asked for once: it may be the one after it that would come.
+            waiting = Waiting::new(scroll.as_ref().map_or(self.patience, |_| Duration::ZERO));
             if page.hits.hits.is_empty() {
                 if let Some(scroll) = scroll {
                     let ended = json!({ "scroll_id": scroll });
@@ -242,41 +255,20 @@ impl<'a> Search<'a> {
         Call::json(Method::Post, "_search/scroll", &body)
     }
 
-    /// One page; the next one of a scroll is asked for once: it may be the one after it that would
-    /// come.
-    async fn page(&self, call: &Call, is_next: bool) -> Result<Answer, ClusterError> {
-        let what = "read the documents";
-        if is_next {
-            return self.cluster.expect(call.clone(), what).await;
-        }
-        self.ask(call, what, |answer| parse(answer).map(drop)).await
-    }
-
-    /// An answer that is one by `check`; asks again for a while, which is told.
-    async fn ask(
+    /// What `read` finds in an answer; asks again for a while, where that fails.
+    async fn ask<T>(
         &self,
         call: &Call,
         what: &str,
-        check: impl Fn(&Answer) -> Result<(), ClusterError>,
-    ) -> Result<Answer, ClusterError> {
-        let until = Instant::now() + self.patience;
-        let (mut backoff, mut told) = (Backoff::default(), false);
+        read: impl Fn(&Answer) -> Result<T, ClusterError>,
+    ) -> Result<T, ClusterError> {
+        let mut waiting = Waiting::new(self.patience);
         loop {
             let answer = self.cluster.expect(call.clone(), what).await;
-            let error = match answer.and_then(|answer| check(&answer).map(|()| answer)) {
-                Err(error) if may_be_another_one(&error) => error,
-                answer => return answer,
-            };
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(error);
+            match answer.and_then(|answer| read(&answer)) {
+                Ok(found) => return Ok(found),
+                Err(error) => waiting.bear(error).await?,
             }
-            if !told {
-                let patience = humantime::format_duration(self.patience);
-                tell(&format!("warning: {error}; trying again for {patience}"));
-                told = true;
-            }
-            tokio::time::sleep(backoff.next(None, fastrand::f64()).min(left)).await;
         }
     }
 
@@ -308,9 +300,42 @@ fn parse(answer: &Answer) -> Result<Page<'_>, ClusterError> {
     }
 }
 
-/// Whether the same may be answered better later: a server that is busy, or that moves a shard.
-fn may_be_another_one(error: &ClusterError) -> bool {
-    error.is_retryable() || matches!(error, ClusterError::Incomplete { .. })
+/// Asking for the same again, as long as there is time.
+struct Waiting {
+    patience: Duration,
+    until: Instant,
+    backoff: Backoff,
+    told: bool,
+}
+
+impl Waiting {
+    fn new(patience: Duration) -> Self {
+        Self {
+            patience,
+            until: Instant::now() + patience,
+            backoff: Backoff::default(),
+            told: false,
+        }
+    }
+
+    /// Waits until it makes sense to ask again, and tells of it once; fails with the error if it makes
+    /// none any more.
+    async fn bear(&mut self, error: ClusterError) -> Result<(), ClusterError> {
+        // A server that is busy, or that moves a shard.
+        let passes = error.is_retryable() || matches!(error, ClusterError::Incomplete { .. });
+        let left = self.until.saturating_duration_since(Instant::now());
+        if !passes || left.is_zero() {
+            return Err(error);
+        }
+        if !self.told {
+            let patience = humantime::format_duration(self.patience);
+            tell(&format!("warning: {error}; trying again for {patience}"));
+            self.told = true;
+        }
+        let wait = self.backoff.next(None, fastrand::f64()).min(left);
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
 }
 
 fn incomplete(reason: String) -> ClusterError {
